@@ -30,6 +30,29 @@ import (
 func Decode(h *Headers, link LinkType, data []byte, wireLen uint32) Outcome {
 	h.CapLen = uint32(len(data))
 	h.WireLen = max(wireLen, h.CapLen)
+	if link == LinkEthernet && len(data) >= etherLen {
+		switch typ := be16(data[12:14]); typ {
+		case etherIPv4:
+			setEthernet(h, (*[etherLen]byte)(data), typ)
+			return readIPv4(h, data, etherLen)
+		case etherIPv6:
+			setEthernet(h, (*[etherLen]byte)(data), typ)
+			return readIPv6(h, data, etherLen)
+		}
+	}
+	return decodeAny(h, link, data)
+}
+
+// setEthernet notes an Ethernet header that IP follows without a tag.
+func setEthernet(h *Headers, b *[etherLen]byte, typ uint16) {
+	h.Layers = HasMAC | HasEtherType
+	h.DstMAC = [6]byte(b[0:6])
+	h.SrcMAC = [6]byte(b[6:12])
+	h.EtherType = typ
+}
+
+// decodeAny is Decode for every link type and link header.
+func decodeAny(h *Headers, link LinkType, data []byte) Outcome {
 	h.Layers = 0
 	off, net := readLink(h, link, data)
 	switch net {

@@ -37,8 +37,8 @@ func readIPv4(h *Headers, data []byte, off int) Outcome {
 	h.TotalLen = uint32(total)
 	h.FlowLabel = 0
 	h.FragID = uint32(be16(b[4:6]))
-	mapIPv4(&h.Src, be32(b[12:16]))
-	mapIPv4(&h.Dst, be32(b[16:20]))
+	mapIPv4(&h.Src, b[12:16])
+	mapIPv4(&h.Dst, b[16:20])
 	frag := be16(b[6:8])
 	h.DontFragment = frag&ip4DontFragment != 0
 	if frag&(ip4MoreFragments|ip4FragOffset) != 0 {
@@ -56,8 +56,10 @@ func (h *Headers) setFragment(offset uint16, more bool) {
 	h.FragOffset, h.MoreFragments = offset, more
 }
 
-// mapIPv4 writes an IPv4 address as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2).
-func mapIPv4(dst *[16]byte, addr uint32) {
-	binary.BigEndian.PutUint64(dst[:8], 0)
-	binary.BigEndian.PutUint64(dst[8:], 0xffff<<32|uint64(addr))
+// mapIPv4 writes an IPv4 address as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2). Two
+// stores of 8 octets each, so that a load of 8 need not wait for several.
+func mapIPv4(dst *[16]byte, addr []byte) {
+	const prefix = 0xffff0000 // 0, 0, ff, ff in little-endian order
+	binary.LittleEndian.PutUint64(dst[:8], 0)
+	binary.LittleEndian.PutUint64(dst[8:], prefix|uint64(binary.LittleEndian.Uint32(addr))<<32)
 }

@@ -6,6 +6,21 @@ package packet
 // header it is made of the MAC addresses, and where there are none either it
 // is that of no addresses at all.
 func Shard(link LinkType, data []byte) uint32 {
+	if link == LinkEthernet && len(data) >= etherLen+minIPv4 {
+		switch be16(data[12:14]) {
+		case etherIPv4:
+			return shardIPv4((*[minIPv4]byte)(data[etherLen:]))
+		case etherIPv6:
+			if len(data) >= etherLen+minIPv6 {
+				return shardIPv6((*[minIPv6]byte)(data[etherLen:]))
+			}
+		}
+	}
+	return shardAny(link, data)
+}
+
+// shardAny is Shard for every link type and link header.
+func shardAny(link LinkType, data []byte) uint32 {
 	var h Headers
 	off, net := readLink(&h, link, data)
 	if net == netIP {

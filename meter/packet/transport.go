@@ -14,69 +14,63 @@ const (
 	icmpv6Len  = 4  // RFC 4443 §2.1
 )
 
-// segment is a transport header and payload within a frame.
-type segment struct {
-	b    []byte // what was captured of it
-	off  int    // where it begins in the frame
-	size int    // its octets on the wire
-}
-
 // readTransport reads the transport header at off of a packet that ends at end
 // on the wire, which may lie before or behind the end of data. For a protocol
 // that it does not know, the payload is all that follows the IP header.
+//
+// The readers of each protocol get in b what was captured of header and
+// payload, in off where that begins, and in size its octets on the wire.
 func readTransport(h *Headers, data []byte, off, end int) {
 	if off > end {
 		return
 	}
-	s := segment{off: off, size: end - off}
-	if off < len(data) {
-		s.b = data[off:min(end, len(data))]
-	}
+	b := data[min(off, len(data)):min(end, len(data))]
+	size := end - off
 	switch h.Proto {
 	case ProtoTCP:
-		readTCP(h, s)
+		readTCP(h, b, off, size)
 	case ProtoUDP, ProtoUDPLite:
-		readUDP(h, s)
+		readUDP(h, b, off, size)
 	case ProtoICMP, ProtoICMPv6:
-		readICMP(h, s)
+		readICMP(h, b, off, size)
 	case ProtoSCTP:
-		readSCTP(h, s)
+		readSCTP(h, b, off, size)
 	case ProtoDCCP:
-		readDCCP(h, s)
+		readDCCP(h, b, off, size)
 	case nextNone:
 	default:
-		h.setPayload(s.off, s.size)
+		h.setPayload(off, size)
 	}
 }
 
 // readTCP reads a TCP header (RFC 9293 §3.1). A data offset below 5 or beyond
 // the packet leaves out the payload alone.
-func readTCP(h *Headers, s segment) {
-	if len(s.b) < tcpFields {
-		readPorts(h, s)
+func readTCP(h *Headers, b []byte, off, size int) {
+	if len(b) < tcpFields {
+		readPorts(h, b, size)
 		return
 	}
-	b := (*[tcpFields]byte)(s.b)
+	f := (*[tcpFields]byte)(b)
 	h.Layers |= HasPorts | HasTCP
-	h.SrcPort, h.DstPort = be16(b[0:2]), be16(b[2:4])
-	h.Seq, h.Ack = be32(b[4:8]), be32(b[8:12])
-	word := be16(b[12:14])
+	h.SrcPort, h.DstPort = be16(f[0:2]), be16(f[2:4])
+	h.Seq, h.Ack = be32(f[4:8]), be32(f[8:12])
+	word := be16(f[12:14])
 	h.TCPFlags = word & 0x0fff
-	h.Window = be16(b[14:16])
-	if size := int(word>>12) * 4; size >= minTCP && size <= s.size {
-		h.setPayload(s.off+size, s.size-size)
+	h.Window = be16(f[14:16])
+	if header := int(word>>12) * 4; header >= minTCP && header <= size {
+		h.setPayload(off+header, size-header)
 	}
 }
 
 // readPorts reads what there is of a header that begins with two ports and is
 // not whole.
-func readPorts(h *Headers, s segment) {
-	if len(s.b) < s.size {
+func readPorts(h *Headers, b []byte, size int) {
+	if len(b) < size {
 		h.Layers |= ShortTransport
 	}
-	if len(s.b) >= portsLen {
+	if len(b) >= portsLen {
 		h.Layers |= HasPorts
-		h.SrcPort, h.DstPort = be16(s.b[0:2]), be16(s.b[2:4])
+		h.SrcPort, h.DstPort = be16(b[0:2]), be16(b[2:4])
 	}
 }
 
@@ -84,72 +78,72 @@ func readPorts(h *Headers, s segment) {
 // UDP ends where its length says, if that is within the packet; a length of 0
 // is a jumbogram (RFC 2675 §4). UDP-Lite has the checksum coverage in place
 // of the length.
-func readUDP(h *Headers, s segment) {
-	if len(s.b) < udpLen {
-		readPorts(h, s)
+func readUDP(h *Headers, b []byte, off, size int) {
+	if len(b) < udpLen {
+		readPorts(h, b, size)
 		return
 	}
-	b := (*[udpLen]byte)(s.b)
+	f := (*[udpLen]byte)(b)
 	h.Layers |= HasPorts | HasUDP
-	h.SrcPort, h.DstPort = be16(b[0:2]), be16(b[2:4])
-	size := int(be16(b[4:6]))
-	if size == 0 || size > s.size || h.Proto == ProtoUDPLite {
-		size = s.size
+	h.SrcPort, h.DstPort = be16(f[0:2]), be16(f[2:4])
+	stated := int(be16(f[4:6]))
+	if stated == 0 || stated > size || h.Proto == ProtoUDPLite {
+		stated = size
 	}
-	if size >= udpLen {
-		h.setPayload(s.off+udpLen, size-udpLen)
+	if stated >= udpLen {
+		h.setPayload(off+udpLen, stated-udpLen)
 	}
 }
 
 // readICMP reads type and code of ICMP (RFC 792) and ICMPv6 (RFC 4443). Which
 // of the two is the protocol number's to say, not the IP version's.
-func readICMP(h *Headers, s segment) {
-	if len(s.b) < icmpFields {
-		if len(s.b) < s.size {
+func readICMP(h *Headers, b []byte, off, size int) {
+	if len(b) < icmpFields {
+		if len(b) < size {
 			h.Layers |= ShortTransport
 		}
 		return
 	}
-	has, size := HasICMP, icmpLen
+	has, header := HasICMP, icmpLen
 	if h.Proto == ProtoICMPv6 {
-		has, size = HasICMPv6, icmpv6Len
+		has, header = HasICMPv6, icmpv6Len
 	}
 	h.Layers |= has
-	h.ICMPType, h.ICMPCode = s.b[0], s.b[1]
-	if s.size >= size {
-		h.setPayload(s.off+size, s.size-size)
+	h.ICMPType, h.ICMPCode = b[0], b[1]
+	if size >= header {
+		h.setPayload(off+header, size-header)
 	}
 }
 
 // readSCTP reads an SCTP common header; its chunks are the payload.
-func readSCTP(h *Headers, s segment) {
-	readPorts(h, segment{s.b, s.off, min(s.size, sctpLen)})
-	if len(s.b) < sctpLen {
+func readSCTP(h *Headers, b []byte, off, size int) {
+	readPorts(h, b, min(size, sctpLen))
+	if len(b) < sctpLen {
 		return
 	}
 	h.Layers |= HasSCTP
-	h.setPayload(s.off+sctpLen, s.size-sctpLen)
+	h.setPayload(off+sctpLen, size-sctpLen)
 }
 
 // readDCCP reads a DCCP generic header. A data offset that points into the
 // header or beyond the packet leaves out the payload alone.
-func readDCCP(h *Headers, s segment) {
-	readPorts(h, segment{s.b, s.off, min(s.size, dccpLen)})
-	if len(s.b) < dccpLen {
+func readDCCP(h *Headers, b []byte, off, size int) {
+	readPorts(h, b, min(size, dccpLen))
+	if len(b) < dccpLen {
 		return
 	}
 	need := dccpLen
-	if s.b[8]&1 != 0 {
+	if b[8]&1 != 0 {
 		need = dccpLongX
 	}
-	if len(s.b) < need {
-		if len(s.b) < s.size {
+	if len(b) < need {
+		if len(b) < size {
 			h.Layers |= ShortTransport
 		}
 		return
 	}
 	h.Layers |= HasDCCP
-	if size := int(s.b[4]) * 4; size >= need && size <= s.size {
-		h.setPayload(s.off+size, s.size-size)
+	if header := int(b[4]) * 4; header >= need && header <= size {
+		h.setPayload(off+header, size-header)
 	}
 }
