@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"fmt"
 	"strconv"
 
 	"flowmeter/rules"
@@ -52,7 +51,7 @@ func identity() []Field {
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.RuleSet.Index) + 1 }},
 		{Name: "flowId", ID: 148, Type: Unsigned64, Semantics: Identifier, RTFM: "FlowIndex",
 			Uint: func(r *Record, _ Way) uint64 { return r.FlowID }, Quoted: true,
-			Show: func(r *Record, _ Way) string { return fmt.Sprintf("%016x", r.FlowID) }},
+			Show: func(dst []byte, r *Record, _ Way) []byte { return appendHex16(dst, r.FlowID) }},
 		{Name: "pieceNumber", ID: 3, Private: true, Type: Unsigned32, Semantics: Identifier,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Piece) }},
 	}
@@ -134,8 +133,9 @@ func prefix(name string, id, lenID uint16, t Type, v9 uint16, needs Has, end fun
 	return []Field{
 		{Name: name, ID: id, Type: t, RTFM: rtfmPeer(name), V9: v9, Key: true, Needs: needs, Quoted: true,
 			Bytes: func(r *Record, _ Way) []byte { return addressBytes(end(r), t) },
-			Show: func(r *Record, _ Way) string {
-				return AddressText(addressBytes(end(r), t)) + "/" + strconv.Itoa(int(end(r).AddrLen))
+			Show: func(dst []byte, r *Record, _ Way) []byte {
+				dst = append(AppendAddress(dst, addressBytes(end(r), t)), '/')
+				return strconv.AppendUint(dst, uint64(end(r).AddrLen), 10)
 			}},
 		{Name: name + "Length", ID: lenID, Type: Unsigned8, V9: lenID, Key: true, Needs: needs, Wire: true, Uint: length},
 	}
@@ -212,10 +212,10 @@ func verdicts() []Field {
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Biflow) }},
 		{Name: "directionEvidence", ID: 2, Private: true, Type: Unsigned8, Semantics: Identifier, Needs: HasEvidence, Quoted: true,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Evidence) },
-			Show: func(r *Record, _ Way) string { return r.Evidence.String() }},
+			Show: func(dst []byte, r *Record, _ Way) []byte { return append(dst, r.Evidence.String()...) }},
 		{Name: "flowClass", ID: 1, Private: true, Type: Unsigned16, Semantics: Identifier, RTFM: "FlowClass", Needs: HasClass, Quoted: true,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.class()) },
-			Show: func(r *Record, _ Way) string { return r.className() }},
+			Show: func(dst []byte, r *Record, _ Way) []byte { return append(dst, r.className()...) }},
 	}
 }
 

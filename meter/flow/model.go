@@ -72,9 +72,9 @@ type Field struct {
 	Bytes func(r *Record, w Way) []byte // a view into r: 4, 6 or 16 octets
 	Text  func(r *Record, w Way) string
 
-	// Show gives the text form where that is not the plain number or address;
-	// nil otherwise.
-	Show func(r *Record, w Way) string
+	// Show appends the text form where that is not the plain number or
+	// address; nil otherwise.
+	Show func(dst []byte, r *Record, w Way) []byte
 	// Quoted tells that Show's text is a string in JSON.
 	Quoted bool
 }
