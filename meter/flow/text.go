@@ -83,6 +83,12 @@ func appendDigits(dst []byte, v, n int) []byte {
 	return dst
 }
 
+// TimeNames returns the names of the fields of a flow's start and end at a
+// precision.
+func TimeNames(p Precision) (start, end string) {
+	return "flowStart" + timeFields[p].suffix, "flowEnd" + timeFields[p].suffix
+}
+
 // PrecisionOf returns the precision that a time Type is shown with.
 func PrecisionOf(t Type) (p Precision, isTime bool) {
 	for i := range timeFields {

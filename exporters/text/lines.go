@@ -1,0 +1,31 @@
+package text
+
+import "io"
+
+// flushAt is how many octets of lines are gathered before they are written.
+const flushAt = 64 << 10
+
+// lines gathers lines and writes them in large pieces.
+type lines struct {
+	w   io.Writer
+	buf []byte
+}
+
+// flushIfFull writes what was gathered once that is worth a system call.
+func (l *lines) flushIfFull() error {
+	if len(l.buf) < flushAt {
+		return nil
+	}
+	return l.flush()
+}
+
+// flush writes what was gathered. After an error that is lost: a part of it
+// may have been written.
+func (l *lines) flush() error {
+	if len(l.buf) == 0 {
+		return nil
+	}
+	_, err := l.w.Write(l.buf)
+	l.buf = l.buf[:0]
+	return err
+}
