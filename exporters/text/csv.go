@@ -1,7 +1,6 @@
 package text
 
 import (
-	"bytes"
 	"io"
 	"strings"
 	"time"
@@ -94,8 +93,10 @@ func (c *CSV) append(dst []byte, r *flow.Record) []byte {
 func (c *column) append(dst []byte, r *flow.Record) []byte {
 	start := len(dst)
 	dst = c.AppendText(dst, r, c.way)
-	if bytes.ContainsAny(dst[start:], "\",\r\n") {
-		return quoteCell(dst, start)
+	for _, c := range dst[start:] {
+		if c == '"' || c == ',' || c == '\r' || c == '\n' {
+			return quoteCell(dst, start)
+		}
 	}
 	return dst
 }
