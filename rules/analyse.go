@@ -1,0 +1,213 @@
+package rules
+
+// This file works out, before any packet is seen, what keys a rule set can
+// save and which of its rules can be reached.
+
+// fate is what can have become of one endpoint's address on the way to a rule.
+type fate uint8
+
+const (
+	unsaved fate = iota
+	missing      // saved, but of the other IP version
+	masked
+	whole
+)
+
+// A keyState is the part of a pass's state that decides whether a key holds
+// both addresses: explicit (1 bit), source (2 bits), destination (2 bits).
+type keyState uint8
+
+const keyStates = 32
+
+func (k keyState) explicit() bool { return k&1 != 0 }
+func (k keyState) src() fate      { return fate(k >> 1 & 3) }
+func (k keyState) dst() fate      { return fate(k >> 3 & 3) }
+
+func newKeyState(explicit bool, src, dst fate) keyState {
+	return keyState(bit(explicit)) | keyState(src)<<1 | keyState(dst)<<3
+}
+
+// conversational tells whether a key saved in this state, if there is one,
+// holds both addresses whole.
+func (k keyState) conversational() bool {
+	return !k.explicit() || k.src() == missing || k.dst() == missing || k.src() == whole && k.dst() == whole
+}
+
+// keySet is a set of keyStates; empty means that the place is never reached.
+type keySet uint32
+
+func (ks keySet) each(f func(keyState) keyState) keySet {
+	var out keySet
+	for k := keyState(0); k < keyStates; k++ {
+		if ks>>k&1 != 0 {
+			out |= 1 << f(k)
+		}
+	}
+	return out
+}
+
+// families are walked one by one: a save of ip.src says nothing of IPv6.
+var families = []have{0, anyIP | ip4, anyIP | ip6}
+
+// A walk follows all ways through a rule set for one family.
+type walk struct {
+	family      have
+	counted     keySet
+	unreachable func(*rule) // called for the first rule of each list that is never reached
+}
+
+// rules returns the states in which the end of the list is reached.
+func (w *walk) rules(list []*rule, in keySet) keySet {
+	alive := in != 0
+	for _, r := range list {
+		if in == 0 && alive && w.unreachable != nil {
+			w.unreachable(r)
+			alive = false
+		}
+		in = w.rule(r, in)
+	}
+	return in
+}
+
+func (w *walk) rule(r *rule, in keySet) keySet {
+	out := w.body(r, in)
+	if r.cond != nil {
+		out |= w.rules(r.els, in)
+	}
+	return out
+}
+
+func (w *walk) body(r *rule, in keySet) keySet {
+	if r.explicit {
+		in = in.each(func(k keyState) keyState { return k | 1 })
+	}
+	for _, s := range r.saves {
+		in = in.each(func(k keyState) keyState { return w.save(s, k) })
+	}
+	in = w.rules(r.then, in)
+	if r.do == doNext {
+		return in
+	}
+	if r.do == doCount {
+		w.counted |= in
+	}
+	return 0
+}
+
+// save returns the state after an attribute was saved.
+func (w *walk) save(s saved, k keyState) keyState {
+	end := func(was fate) fate {
+		need := s.field.from[0].need
+		switch {
+		case need&w.family == need && int(s.bits) >= maskWidth(s.field):
+			return whole
+		case need&w.family == need:
+			return masked
+		case was == unsaved:
+			return missing
+		}
+		return was
+	}
+	src, dst := k.src(), k.dst()
+	switch s.field.attr {
+	case SrcAddr:
+		src = end(src)
+	case DstAddr:
+		dst = end(dst)
+	}
+	return newKeyState(k.explicit(), src, dst)
+}
+
+// start is the set with nothing saved.
+const start keySet = 1
+
+// isConversational tells whether every key holds both addresses, unmasked.
+func isConversational(rules []*rule) bool {
+	for _, family := range families {
+		w := walk{family: family}
+		w.rules(rules, start)
+		if (w.counted &^ conversationalKeys()) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func conversationalKeys() keySet {
+	var ks keySet
+	for k := keyState(0); k < keyStates; k++ {
+		if k.conversational() {
+			ks |= 1 << k
+		}
+	}
+	return ks
+}
+
+// isFused tells whether every packet of a five-tuple, whichever way it goes,
+// gets the same verdict and the five-tuple as its key: no other save, no
+// computed attribute, no test of what can change within a conversation, none
+// of the pass, and none before an ignore of what differs between the two ways.
+func isFused(rules []*rule) bool {
+	f := fusion{ok: true}
+	f.rules(rules)
+	return f.ok
+}
+
+type fusion struct {
+	ok       bool
+	directed bool // a test so far tells the two ways apart
+}
+
+func (f *fusion) rules(list []*rule) {
+	for _, r := range list {
+		if r.cond != nil {
+			f.cond(r.cond)
+		}
+		if r.explicit && !savesFiveTuple(r.saves) {
+			f.ok = false
+		}
+		for _, s := range r.sets {
+			f.ok = f.ok && s.field.attr == 0
+		}
+		f.rules(r.then)
+		if r.do == doIgnore && f.directed {
+			f.ok = false
+		}
+		f.rules(r.els)
+	}
+}
+
+func (f *fusion) cond(k *cond) {
+	for _, kid := range k.kids {
+		f.cond(kid)
+	}
+	if k.field == nil {
+		return
+	}
+	if k.field.varies || k.field.typ == typePass {
+		f.ok = false
+	}
+	f.directed = f.directed || k.directed()
+}
+
+// directed tells whether a test may answer differently when the packet is seen
+// the other way round.
+func (k *cond) directed() bool {
+	if k.kind == exprTest && k.field.from[0].get == getClass {
+		return k.want.holds(uint64(In)) != k.want.holds(uint64(Out))
+	}
+	return k.kind == exprTest && k.field.directed()
+}
+
+// savesFiveTuple tells whether a save: list makes the key that is made
+// without one.
+func savesFiveTuple(list []saved) bool {
+	var all Attr
+	for _, s := range list {
+		if s.bits != wholeBits || s.field.from[0].need&^(anyIP|ports) != 0 {
+			return false
+		}
+		all |= s.field.attr
+	}
+	return all|Version == FiveTuple
+}

@@ -1,0 +1,286 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"flowmeter/meter/conf"
+)
+
+// A cond is a checked expression.
+type cond struct {
+	kind  exprKind
+	kids  []*cond
+	field *field
+	want  values // of exprTest
+	not   bool   // exprTest: the field is there and none of want
+}
+
+// A checker gives the names of one expression their meaning and reports what
+// does not fit, each where it stands.
+type checker struct {
+	at    conf.Value // the expression's YAML scalar
+	nets  *Networks
+	sets  Sets
+	names *names
+}
+
+func (c *checker) errorf(pos int, hint, format string, args ...any) {
+	c.at.ErrorAt(pos, hint, format, args...)
+}
+
+func (c *checker) expr(e *expr) *cond {
+	k := &cond{kind: e.kind}
+	for _, kid := range e.kids {
+		k.kids = append(k.kids, c.expr(kid))
+	}
+	if e.kind != exprTest && e.kind != exprHas {
+		return k
+	}
+	if k.field = c.field(e); k.field == nil {
+		return k
+	}
+	if e.kind == exprHas {
+		c.alone(e, k)
+	} else {
+		c.test(e, k)
+	}
+	return k
+}
+
+func (c *checker) field(e *expr) *field {
+	if f := fieldByName(e.name); f != nil {
+		return f
+	}
+	if f := c.names.find(e.name); f != nil {
+		c.names.tested[e.name] = true
+		return f
+	}
+	known := fieldNames(func(*field) bool { return true })
+	for _, v := range c.names.vars {
+		known = append(known, v.name)
+	}
+	if _, m := newLiteral(token{tokWord, e.pos, e.name}); m == nil {
+		c.errorf(e.pos, "compare a field with it: field == "+e.name, "%s stands where a field should", e.name)
+		return nil
+	}
+	c.errorf(e.pos, didYouMean(e.name, known), "unknown field %s", e.name)
+	return nil
+}
+
+func didYouMean(word string, known []string) string {
+	if near := conf.Nearest(word, known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// alone checks a field that stands without a comparison.
+func (c *checker) alone(e *expr, k *cond) {
+	switch k.field.typ {
+	case typeName, typePass:
+		c.errorf(e.pos, "write "+e.name+" == …", "%s is always there: compare it with a value", e.name)
+	case typeBool:
+		// A flag alone asks whether it is set, not whether it is there: the
+		// other reading, that of display filters, is true of every TCP packet.
+		k.kind, k.want = exprTest, values{spans: []span{{1, 1}}}
+	}
+}
+
+func (c *checker) test(e *expr, k *cond) {
+	f := k.field
+	switch ordered := strings.Contains("< <= > >=", e.op); {
+	case f.typ == typeProto:
+		c.errorf(e.pos, "write "+f.name+" or !"+f.name, "%s is %s: it stands alone", f.name, typeNames[f.typ])
+		return
+	case ordered && f.typ != typeNumber:
+		c.errorf(e.pos, "write "+f.name+" in {…}", "%s is %s: it has no order", f.name, typeNames[f.typ])
+		return
+	case ordered:
+		c.compare(e, k)
+	default:
+		k.not = e.op == "!="
+		for _, it := range e.items {
+			c.item(f, it, &k.want)
+		}
+	}
+	k.want.sort()
+}
+
+// compare turns <, <=, > and >= into a span.
+func (c *checker) compare(e *expr, k *cond) {
+	n, ok := c.number(k.field, e.items[0].lo)
+	if !ok {
+		return
+	}
+	s := span{0, k.field.max}
+	switch e.op {
+	case "<", "<=":
+		s.hi = n
+	default:
+		s.lo = n
+	}
+	if e.op == "<" && n == 0 || e.op == ">" && n == k.field.max {
+		c.errorf(e.pos, "", "%s %s %d is never true", e.name, e.op, n)
+		return
+	}
+	if e.op == "<" {
+		s.hi--
+	} else if e.op == ">" {
+		s.lo++
+	}
+	k.want.spans = append(k.want.spans, s)
+}
+
+// item adds one value or range to those that a field is tested for.
+func (c *checker) item(f *field, it item, vs *values) {
+	switch {
+	case it.lo.kind == litList:
+		if it.ranged {
+			c.errorf(it.lo.pos, "", "a list cannot be the end of a range")
+			return
+		}
+		c.list(f, it.lo, vs)
+	case f.isAddr():
+		c.addrs(f, it, vs)
+	default:
+		lo, ok := c.number(f, it.lo)
+		hi, ok2 := lo, ok
+		if it.ranged {
+			hi, ok2 = c.number(f, it.hi)
+		}
+		if ok && ok2 && c.rising(it, lo <= hi) {
+			vs.spans = append(vs.spans, span{lo, hi})
+		}
+	}
+}
+
+func (c *checker) rising(it item, ok bool) bool {
+	if !ok {
+		c.errorf(it.lo.pos, "write the smaller end first", "the range %s..%s is empty", it.lo.text, it.hi.text)
+	}
+	return ok
+}
+
+// list adds the values of $name.
+func (c *checker) list(f *field, l literal, vs *values) {
+	name := strings.TrimPrefix(l.text, "$")
+	if set, ok := c.sets[name]; ok {
+		for _, it := range set.items {
+			// Its mistakes are reported at $name: the set fits other fields.
+			it.lo.pos, it.hi.pos = l.pos, l.pos
+			c.item(f, it, vs)
+		}
+		return
+	}
+	list, ok := c.nets.lists[name]
+	switch {
+	case !ok:
+		known := append(slices.Collect(maps.Keys(c.nets.lists)), slices.Collect(maps.Keys(c.sets))...)
+		slices.Sort(known)
+		c.errorf(l.pos, didYouMean(name, known), "no list $%s in networks: or sets:", name)
+	case !f.isAddr():
+		c.mismatch(f, l, "holds networks")
+	default:
+		vs.list = list
+		if len(vs.prefixes) > 0 {
+			vs.list = nil
+		}
+		vs.prefixes = append(vs.prefixes, list.prefixes...)
+	}
+}
+
+func (c *checker) addrs(f *field, it item, vs *values) {
+	vs.list = nil
+	if !c.addr(f, it.lo) || it.ranged && !c.addr(f, it.hi) {
+		return
+	}
+	if !it.ranged {
+		vs.prefixes = append(vs.prefixes, it.lo.prefix)
+		return
+	}
+	lo, hi := it.lo.prefix.Addr(), it.hi.prefix.Addr()
+	switch {
+	case it.lo.kind == litPrefix || it.hi.kind == litPrefix || lo.BitLen() != hi.BitLen():
+		c.errorf(it.lo.pos, "write two addresses of one family", "%s..%s is no range", it.lo.text, it.hi.text)
+	case c.rising(it, lo.Compare(hi) <= 0):
+		vs.prefixes = append(vs.prefixes, rangePrefixes(lo, hi)...)
+	}
+}
+
+// addr checks that a literal is an address of the field's family.
+func (c *checker) addr(f *field, l literal) bool {
+	if l.kind != litAddr && l.kind != litPrefix {
+		c.mismatch(f, l, "is "+literalNames[l.kind])
+		return false
+	}
+	if v4 := l.prefix.Addr().Is4(); v4 && f.typ == typeAddr6 || !v4 && f.typ == typeAddr4 {
+		other := strings.Replace(f.name, "ipv6.", "ip.", 1)
+		if !v4 {
+			other = strings.Replace(f.name, "ip.", "ipv6.", 1)
+		}
+		c.errorf(l.pos, "write "+other, "%s is %s, but %s is of the other family", f.name, typeNames[f.typ], l.text)
+		return false
+	}
+	return true
+}
+
+// number returns the number that a literal stands for in a field.
+func (c *checker) number(f *field, l literal) (uint64, bool) {
+	switch {
+	case f.typ == typePass && l.kind == litName, f.typ == typeName && l.kind == litName:
+		return c.name(f, l)
+	case f.typ == typeMAC && l.kind == litMAC, f.typ == typeBool && l.kind == litTruth:
+		return l.num, true
+	case l.kind != litNumber || f.typ == typeMAC || f.typ == typePass:
+		c.mismatch(f, l, "is "+literalNames[l.kind])
+		return 0, false
+	case l.num > f.max:
+		c.errorf(l.pos, "", "%s is out of range: %s is 0 to %d", l.text, f.name, f.max)
+		return 0, false
+	}
+	return l.num, true
+}
+
+// name returns the number of a name that set: gives to the field somewhere.
+func (c *checker) name(f *field, l literal) (uint64, bool) {
+	known := []string{"forward", "reverse"}
+	if f.typ == typePass {
+		i := slices.Index(known, l.text)
+		if i >= 0 {
+			return uint64(i), true
+		}
+	} else {
+		if n, ok := c.names.lookup(f.name, l.text); ok {
+			return uint64(n), true
+		}
+		known = c.names.known(f.name)
+	}
+	hint := didYouMean(l.text, known)
+	if hint == "" && len(known) > 0 && len(known) <= 8 {
+		hint = "one of: " + strings.Join(known, ", ")
+	}
+	if hint == "" {
+		hint = fmt.Sprintf("a rule of this rule set gives it: set: {%s: %s}", f.name, l.text)
+	}
+	c.errorf(l.pos, hint, "%s is never %q", f.name, l.text)
+	return 0, false
+}
+
+// wanted shows how the values of each type are written.
+var wanted = [...]string{
+	typeBool: "write 0 or 1", typeNumber: "write a number: 443, 0x1f",
+	typeAddr: "write 10.0.0.1, 10.0.0.0/8, fd00::/8 or $home", typeAddr4: "write 10.0.0.1, 10.0.0.0/8 or $home",
+	typeAddr6: "write 2001:db8::1, fd00::/8 or $home", typeMAC: "write 00:1b:21:3c:9d:f8",
+	typeName: `write a number or a name in quotes: "web"`, typePass: `write "forward" or "reverse"`,
+}
+
+func (c *checker) mismatch(f *field, l literal, is string) {
+	text := l.text
+	if l.kind == litName {
+		text = quote(text)
+	}
+	c.errorf(l.pos, wanted[f.typ], "%s is %s, but %s %s", f.name, typeNames[f.typ], text, is)
+}

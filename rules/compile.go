@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"net/netip"
+
+	"flowmeter/meter/packet"
+)
+
+type opcode uint8
+
+// Tests go on at yes or no, all else at yes.
+const (
+	opHas     opcode = iota // all of need is there
+	opSpan                  // the number is from lo to hi
+	opSpans                 // the number is in spans[pool]
+	opBits                  // the number is in bitmaps[pool]
+	opPrefix                // the address is in prefixes[pool]
+	opList                  // the address is in lists[pool]
+	opSave                  // put an attribute into the key
+	opMark                  // save: was there, perhaps with nothing to save
+	opSet                   // put a number into a computed attribute or variable
+	opJump                  //
+	opCount                 //
+	opIgnore                //
+	opNoMatch               //
+)
+
+// An instr is one step of a Program. Its jumps only go forward, so a run ends
+// after at most as many steps as the Program has.
+type instr struct {
+	op      opcode
+	get     getter // tests: what to look at; opSave of addresses and ports too; opSet: what to change
+	bits    uint8  // opSave: leading bits to keep
+	not     bool   // tests: the value is there and not among those wanted
+	varies  bool   // looks at what can change within a conversation
+	attr    Attr   // opSave
+	pool    int32
+	need    have // tests: else the answer is no; opSave: else the key lacks attr
+	yes, no int32
+	lo, hi  uint64
+}
+
+// A prefix is compared without a table.
+type prefix struct {
+	v4             bool
+	hi, lo         uint64 // of the 16 octets, IPv4 as IPv4-mapped IPv6
+	maskHi, maskLo uint64
+}
+
+// A bitmap holds the numbers below 65536 that a test looks for.
+type bitmap [max16/64 + 1]uint64
+
+// manySpans is how many spans are looked up in a bitmap if they fit into one.
+const manySpans = 8
+
+// A compiler turns rules into the instructions of a Program, one after the
+// other. While it works, jumps hold the numbers of labels.
+type compiler struct {
+	*Program
+	labels []int32 // label → instruction
+	pooled map[*prefixList]int32
+}
+
+// compile returns the Program of checked rules.
+func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
+	p := &Program{nets: nets, names: n.list}
+	p.setOrient(o)
+	c := &compiler{Program: p, pooled: map[*prefixList]int32{}}
+	c.rules(rules)
+	c.emit(instr{op: opNoMatch})
+	for i := range p.code {
+		in := &p.code[i]
+		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
+	}
+	p.fused, p.conversational = isFused(rules), isConversational(rules)
+	return p
+}
+
+// label makes a label that is yet to be placed; 0 is never one.
+func (c *compiler) label() int32 {
+	if c.labels == nil {
+		c.labels = []int32{0}
+	}
+	c.labels = append(c.labels, 0)
+	return int32(len(c.labels) - 1)
+}
+
+// place lets a label stand for the next instruction.
+func (c *compiler) place(label int32) { c.labels[label] = int32(len(c.code)) }
+
+func (c *compiler) branch(in instr, yes, no int32) {
+	in.yes, in.no = yes, no
+	c.code = append(c.code, in)
+}
+
+// emit adds an instruction after which the next one follows.
+func (c *compiler) emit(in instr) {
+	next := c.label()
+	c.branch(in, next, next)
+	c.place(next)
+}
+
+func (c *compiler) rules(list []*rule) {
+	for _, r := range list {
+		c.rule(r)
+	}
+}
+
+func (c *compiler) rule(r *rule) {
+	if r.cond == nil {
+		c.body(r)
+		return
+	}
+	body, other, end := c.label(), c.label(), c.label()
+	c.cond(r.cond, body, other)
+	c.place(body)
+	c.body(r)
+	if r.els != nil {
+		c.branch(instr{op: opJump}, end, end)
+	}
+	c.place(other)
+	c.rules(r.els)
+	c.place(end)
+}
+
+func (c *compiler) body(r *rule) {
+	if r.explicit {
+		c.emit(instr{op: opMark})
+	}
+	for _, s := range r.saves {
+		c.save(s)
+	}
+	for _, s := range r.sets {
+		c.emit(instr{op: opSet, get: s.field.from[0].get, attr: s.field.attr, lo: uint64(s.value)})
+	}
+	c.rules(r.then)
+	switch r.do {
+	case doCount:
+		c.emit(instr{op: opCount})
+	case doIgnore:
+		c.emit(instr{op: opIgnore})
+	case doNoMatch:
+		c.emit(instr{op: opNoMatch})
+	}
+}
+
+func (c *compiler) save(s saved) {
+	from := s.field.from[0]
+	c.emit(instr{op: opSave, get: from.get, need: from.need, attr: s.field.attr, bits: s.bits, varies: s.field.varies})
+}
+
+// cond goes to yes where the expression is true, else to no.
+func (c *compiler) cond(k *cond, yes, no int32) {
+	switch k.kind {
+	case exprNot:
+		c.cond(k.kids[0], no, yes)
+	case exprAnd, exprOr:
+		last := len(k.kids) - 1
+		for _, kid := range k.kids[:last] {
+			next := c.label()
+			if k.kind == exprAnd {
+				c.cond(kid, next, no)
+			} else {
+				c.cond(kid, yes, next)
+			}
+			c.place(next)
+		}
+		c.cond(k.kids[last], yes, no)
+	case exprHas:
+		c.has(k.field, yes, no)
+	case exprTest:
+		c.test(k, yes, no)
+	}
+}
+
+func (c *compiler) has(f *field, yes, no int32) {
+	c.branch(instr{op: opHas, need: f.from[0].need, varies: f.varies}, yes, no)
+}
+
+// test asks whether any value of the field is wanted; with not, whether the
+// field is there and none of its values is.
+func (c *compiler) test(k *cond, yes, no int32) {
+	in := c.lookup(k)
+	in.not, in.varies = k.not, k.field.varies
+	last := len(k.field.from) - 1
+	for i, from := range k.field.from {
+		in.get, in.need = from.get, from.need
+		next := c.label()
+		switch {
+		case i == last && !k.not:
+			c.branch(in, yes, no)
+		case !k.not:
+			c.branch(in, yes, next)
+		default:
+			c.differs(in, i > 0, next, no)
+		}
+		c.place(next)
+	}
+	if k.not {
+		c.branch(instr{op: opJump}, yes, yes)
+	}
+}
+
+// differs goes on at next if a value is not wanted. Values behind the first
+// may be missing, as the inner of two VLAN tags.
+func (c *compiler) differs(in instr, optional bool, next, no int32) {
+	if optional {
+		there := c.label()
+		c.branch(instr{op: opHas, need: in.need, varies: in.varies}, there, next)
+		c.place(there)
+	}
+	c.branch(in, next, no)
+}
+
+// lookup chooses how to find a value among those wanted.
+func (c *compiler) lookup(k *cond) instr {
+	vs := &k.want
+	switch {
+	case k.field.isAddr() && len(vs.prefixes) == 1:
+		c.prefixes = append(c.prefixes, newPrefix(vs.prefixes[0]))
+		return instr{op: opPrefix, pool: int32(len(c.prefixes) - 1)}
+	case k.field.isAddr():
+		return instr{op: opList, pool: c.list(vs)}
+	case len(vs.spans) == 1:
+		return instr{op: opSpan, lo: vs.spans[0].lo, hi: vs.spans[0].hi}
+	case len(vs.spans) > manySpans && k.field.max <= max16:
+		c.bitmaps = append(c.bitmaps, newBitmap(vs.spans))
+		return instr{op: opBits, pool: int32(len(c.bitmaps) - 1)}
+	}
+	c.spans = append(c.spans, vs.spans)
+	return instr{op: opSpans, pool: int32(len(c.spans) - 1)}
+}
+
+// list returns the pool's number of a list; tests of the same $name share one.
+func (c *compiler) list(vs *values) int32 {
+	list := vs.list
+	if list == nil {
+		list = newPrefixList(vs.prefixes)
+	}
+	i, known := c.pooled[list]
+	if !known {
+		i = int32(len(c.lists))
+		c.lists, c.pooled[list] = append(c.lists, list), i
+	}
+	return i
+}
+
+func newPrefix(p netip.Prefix) prefix {
+	addr, bits := p.Addr().As16(), p.Bits()
+	if p.Addr().Is4() {
+		bits += 96
+	}
+	out := prefix{v4: p.Addr().Is4()}
+	out.hi, out.lo = words(&addr)
+	out.maskHi, out.maskLo = leading(min(bits, 64)), leading(max(bits-64, 0))
+	return out
+}
+
+// leading returns a word whose n highest bits are set.
+func leading(n int) uint64 { return ^(^uint64(0) >> n) }
+
+func newBitmap(spans []span) *bitmap {
+	b := new(bitmap)
+	for _, s := range spans {
+		for n := s.lo; n <= s.hi; n++ {
+			b[n/64] |= 1 << (n % 64)
+		}
+	}
+	return b
+}
+
+// holds tells whether an address is in the prefix; the IP version decides,
+// not the look of the address.
+func (p *prefix) holds(addr *[16]byte, l have) bool {
+	hi, lo := words(addr)
+	return p.v4 == (l&have(packet.HasIPv4) != 0) && (hi^p.hi)&p.maskHi|(lo^p.lo)&p.maskLo == 0
+}

@@ -1,0 +1,224 @@
+package rules
+
+import (
+	"flowmeter/meter/packet"
+)
+
+type fieldType uint8
+
+const (
+	typeProto  fieldType = iota // stands alone: is it there?
+	typeBool                    // alone: is it set? or compared with 0, 1
+	typeNumber                  // 0 to max
+	typeAddr                    // IPv4 and IPv6
+	typeAddr4                   // IPv4
+	typeAddr6                   // IPv6
+	typeMAC                     // a number of 48 bits, written as a MAC address
+	typeName                    // computed: a number, or a name that stands for one
+	typePass                    // forward or reverse
+)
+
+var typeNames = [...]string{"a protocol", "a flag", "a number", "an address", "an IPv4 address",
+	"an IPv6 address", "a MAC address", "a number or name", "a pass"}
+
+// A reading is one place where a field's value is found in a packet.
+type reading struct {
+	get  getter
+	need have // all of it must be there, else the field is absent
+}
+
+// A field is a name that expressions can test and, with attr, save: can store.
+// This table drives parser, type check, compiler and documentation.
+type field struct {
+	name   string
+	typ    fieldType
+	max    uint64    // largest number
+	from   []reading // several: a test asks whether any of them fits, != whether all differ
+	attr   Attr      // what save: stores, from the first reading
+	varies bool      // may differ between packets of the same version, addresses, protocol and ports
+	rtfm   string    // attribute of RFC 2722 App. C
+	note   string    // what the name does not say
+}
+
+const (
+	varies = true // for the table below
+	max8   = 1<<8 - 1
+	max16  = 1<<16 - 1
+	max32  = 1<<32 - 1
+	maxMAC = 1<<48 - 1
+)
+
+// of reads one value, each several.
+func of(g getter, need have) []reading { return []reading{{g, need}} }
+
+func each(need have, gs ...getter) []reading {
+	var rs []reading
+	for _, g := range gs {
+		rs = append(rs, reading{g, need})
+	}
+	return rs
+}
+
+// is reads the presence of a layer.
+func is(need have) []reading { return []reading{{0, need}} }
+
+var vlanIDs = []reading{{getVLAN, have(packet.HasVLAN)}, {getVLAN2, have(packet.HasVLAN2)}}
+var vlanPrios = []reading{{getVLANPrio, have(packet.HasVLAN)}, {getVLAN2Prio, have(packet.HasVLAN2)}}
+
+const (
+	ip4     = have(packet.HasIPv4)
+	ip6     = have(packet.HasIPv6)
+	ports   = have(packet.HasPorts)
+	tcp     = have(packet.HasTCP)
+	mac     = have(packet.HasMAC)
+	payload = have(packet.HasPayload)
+)
+
+// fields are all names but the variables, which each rule set makes itself.
+// Whether a protocol with ports is there depends on the ports, so that it is
+// the same for all packets of a five-tuple; ICMP goes by the protocol number.
+var fields = []field{
+	// IPv4 and IPv6 alike.
+	{"src.addr", typeAddr, 0, of(getSrcAddr, anyIP), SrcAddr, false, "SourcePeerAddress", ""},
+	{"dst.addr", typeAddr, 0, of(getDstAddr, anyIP), DstAddr, false, "DestPeerAddress", ""},
+	{"addr", typeAddr, 0, each(anyIP, getSrcAddr, getDstAddr), 0, false, "", "either end; save src.addr, dst.addr"},
+	{"src.port", typeNumber, max16, of(getSrcPort, ports), SrcPort, false, "SourceTransAddress", "of TCP, UDP, UDP-Lite, SCTP, DCCP"},
+	{"dst.port", typeNumber, max16, of(getDstPort, ports), DstPort, false, "DestTransAddress", "of TCP, UDP, UDP-Lite, SCTP, DCCP"},
+	{"port", typeNumber, max16, each(ports, getSrcPort, getDstPort), 0, false, "", "either end; save src.port, dst.port"},
+	{"proto", typeNumber, max8, of(getProto, anyIP), Proto, false, "SourceTransType", "behind IPv6 extension headers"},
+	{"src.mac", typeMAC, maxMAC, of(getSrcMAC, mac), SrcMAC, varies, "SourceAdjacentAddress", ""},
+	{"dst.mac", typeMAC, maxMAC, of(getDstMAC, mac), DstMAC, varies, "DestAdjacentAddress", ""},
+	{"ethertype", typeNumber, max16, of(getEtherType, have(packet.HasEtherType)), EtherType, varies, "", "behind VLAN tags"},
+	{"iface", typeNumber, max32, of(getIface, 0), Iface, varies, "SourceInterface", "number within the input, from 0"},
+	{"length", typeNumber, max32, of(getLength, anyIP), 0, varies, "", "IP header and payload, octets"},
+	{"ttl", typeNumber, max8, of(getTTL, anyIP), TTL, varies, "", "or hop limit"},
+	{"tclass", typeNumber, max8, of(getTClass, anyIP), TClass, varies, "", "type of service, traffic class"},
+	{"dscp", typeNumber, 63, of(getDSCP, anyIP), 0, varies, "", "save tclass"},
+	{"ecn", typeNumber, 3, of(getECN, anyIP), 0, varies, "", "save tclass"},
+	{"fragment", typeProto, 0, is(have(packet.HasFragment)), 0, varies, "", "any part of a fragmented packet"},
+	{"vlan.outer", typeNumber, 4095, of(getVLAN, have(packet.HasVLAN)), VLAN, varies, "", "identifier"},
+	{"vlan.inner", typeNumber, 4095, of(getVLAN2, have(packet.HasVLAN2)), VLAN2, varies, "", "identifier"},
+
+	// Computed by the meter or by set:.
+	{"class", typeName, max16, of(getClass, 0), FlowClass, false, "FlowClass", "before any set: in, out, internal, transit or none"},
+	{"kind", typeName, max16, of(getKind, 0), FlowKind, false, "FlowKind", "0 before any set:"},
+	{"src.class", typeName, max16, of(getSrcClass, 0), SrcClass, false, "SourceClass", "0 before any set:"},
+	{"dst.class", typeName, max16, of(getDstClass, 0), DstClass, false, "DestClass", "0 before any set:"},
+	{"src.kind", typeName, max16, of(getSrcKind, 0), SrcKind, false, "SourceKind", "0 before any set:"},
+	{"dst.kind", typeName, max16, of(getDstKind, 0), DstKind, false, "DestKind", "0 before any set:"},
+	{"pass", typePass, 1, of(getPass, 0), 0, false, "MatchingStoD", "forward or reverse"},
+
+	// Frame and link.
+	{"frame.len", typeNumber, max32, of(getFrameLen, 0), 0, varies, "", "octets on the wire"},
+	{"frame.cap_len", typeNumber, max32, of(getCapLen, 0), 0, varies, "", "octets captured"},
+	{"eth", typeProto, 0, is(mac), 0, varies, "", "the frame has MAC addresses"},
+	{"eth.src", typeMAC, maxMAC, of(getSrcMAC, mac), SrcMAC, varies, "SourceAdjacentAddress", ""},
+	{"eth.dst", typeMAC, maxMAC, of(getDstMAC, mac), DstMAC, varies, "DestAdjacentAddress", ""},
+	{"eth.addr", typeMAC, maxMAC, each(mac, getSrcMAC, getDstMAC), 0, varies, "", "either end; save eth.src, eth.dst"},
+	{"eth.type", typeNumber, max16, of(getEtherType, have(packet.HasEtherType)), EtherType, varies, "", "behind VLAN tags"},
+	{"arp", typeProto, 0, is(isARP), 0, varies, "", ""},
+	{"vlan", typeProto, 0, is(have(packet.HasVLAN)), 0, varies, "", "save vlan.outer, vlan.inner"},
+	{"vlan.id", typeNumber, 4095, vlanIDs, VLAN, varies, "", "of either tag; saved is the outer"},
+	{"vlan.priority", typeNumber, 7, vlanPrios, 0, varies, "", "of either tag"},
+	{"mpls", typeProto, 0, is(have(packet.HasMPLS)), 0, varies, "", ""},
+	{"mpls.label", typeNumber, 1<<20 - 1, of(getMPLS, have(packet.HasMPLS)), MPLS, varies, "", "top of the stack"},
+
+	// IPv4.
+	{"ip", typeProto, 0, is(ip4), 0, false, "SourcePeerType", "IPv4 alone"},
+	{"ip.version", typeNumber, 15, of(getVersion, anyIP), Version, false, "SourcePeerType", "4 or 6"},
+	{"ip.src", typeAddr4, 0, of(getSrcAddr, ip4), SrcAddr, false, "SourcePeerAddress", ""},
+	{"ip.dst", typeAddr4, 0, of(getDstAddr, ip4), DstAddr, false, "DestPeerAddress", ""},
+	{"ip.addr", typeAddr4, 0, each(ip4, getSrcAddr, getDstAddr), 0, false, "", "either end; save ip.src, ip.dst"},
+	{"ip.proto", typeNumber, max8, of(getProto, ip4), Proto, false, "SourceTransType", ""},
+	{"ip.ttl", typeNumber, max8, of(getTTL, ip4), TTL, varies, "", ""},
+	{"ip.len", typeNumber, max32, of(getLength, ip4), 0, varies, "", "header and payload, octets"},
+	{"ip.dsfield", typeNumber, max8, of(getTClass, ip4), TClass, varies, "", ""},
+	{"ip.dsfield.dscp", typeNumber, 63, of(getDSCP, ip4), 0, varies, "", "save ip.dsfield"},
+	{"ip.dsfield.ecn", typeNumber, 3, of(getECN, ip4), 0, varies, "", "save ip.dsfield"},
+	{"ip.id", typeNumber, max16, of(getFragID, ip4), 0, varies, "", ""},
+	{"ip.flags.df", typeBool, 1, of(getDF, ip4), 0, varies, "", ""},
+	{"ip.flags.mf", typeBool, 1, of(getMF, ip4), 0, varies, "", ""},
+	{"ip.frag_offset", typeNumber, max16, of(getFragOffset, ip4), 0, varies, "", "octets; 0 if not fragmented"},
+
+	// IPv6.
+	{"ipv6", typeProto, 0, is(ip6), 0, false, "SourcePeerType", ""},
+	{"ipv6.src", typeAddr6, 0, of(getSrcAddr, ip6), SrcAddr, false, "SourcePeerAddress", ""},
+	{"ipv6.dst", typeAddr6, 0, of(getDstAddr, ip6), DstAddr, false, "DestPeerAddress", ""},
+	{"ipv6.addr", typeAddr6, 0, each(ip6, getSrcAddr, getDstAddr), 0, false, "", "either end; save ipv6.src, ipv6.dst"},
+	{"ipv6.nxt", typeNumber, max8, of(getProto, ip6), Proto, false, "SourceTransType", "behind extension headers"},
+	{"ipv6.hlim", typeNumber, max8, of(getTTL, ip6), TTL, varies, "", ""},
+	{"ipv6.plen", typeNumber, max32, of(getPayloadLen6, ip6), 0, varies, "", "all behind the fixed header, octets"},
+	{"ipv6.flow", typeNumber, 1<<20 - 1, of(getFlowLabel, ip6), FlowLabel, varies, "", ""},
+	{"ipv6.tclass", typeNumber, max8, of(getTClass, ip6), TClass, varies, "", ""},
+
+	// Transport.
+	{"tcp", typeProto, 0, is(portsTCP), 0, false, "", "not of later fragments"},
+	{"tcp.srcport", typeNumber, max16, of(getSrcPort, portsTCP), SrcPort, false, "SourceTransAddress", ""},
+	{"tcp.dstport", typeNumber, max16, of(getDstPort, portsTCP), DstPort, false, "DestTransAddress", ""},
+	{"tcp.port", typeNumber, max16, each(portsTCP, getSrcPort, getDstPort), 0, false, "", "either end; save tcp.srcport, tcp.dstport"},
+	{"tcp.flags", typeNumber, 0xfff, of(getTCPFlags, tcp), 0, varies, "", "12 bits"},
+	{"tcp.flags.fin", typeBool, 1, of(getFIN, tcp), 0, varies, "", ""},
+	{"tcp.flags.syn", typeBool, 1, of(getSYN, tcp), 0, varies, "", ""},
+	{"tcp.flags.reset", typeBool, 1, of(getRST, tcp), 0, varies, "", ""},
+	{"tcp.flags.push", typeBool, 1, of(getPSH, tcp), 0, varies, "", ""},
+	{"tcp.flags.ack", typeBool, 1, of(getACK, tcp), 0, varies, "", ""},
+	{"tcp.flags.urg", typeBool, 1, of(getURG, tcp), 0, varies, "", ""},
+	{"tcp.flags.ece", typeBool, 1, of(getECE, tcp), 0, varies, "", ""},
+	{"tcp.flags.cwr", typeBool, 1, of(getCWR, tcp), 0, varies, "", ""},
+	{"tcp.flags.ae", typeBool, 1, of(getAE, tcp), 0, varies, "", ""},
+	{"tcp.window_size_value", typeNumber, max16, of(getWindow, tcp), 0, varies, "", "unscaled"},
+	{"tcp.seq_raw", typeNumber, max32, of(getSeq, tcp), 0, varies, "", ""},
+	{"tcp.ack_raw", typeNumber, max32, of(getAck, tcp), 0, varies, "", ""},
+	{"tcp.len", typeNumber, max32, of(getPayload, tcp|payload), 0, varies, "", "payload in this packet, octets"},
+	{"udp", typeProto, 0, is(portsUDP), 0, false, "", "not of later fragments"},
+	{"udp.srcport", typeNumber, max16, of(getSrcPort, portsUDPs), SrcPort, false, "SourceTransAddress", "UDP and UDP-Lite"},
+	{"udp.dstport", typeNumber, max16, of(getDstPort, portsUDPs), DstPort, false, "DestTransAddress", "UDP and UDP-Lite"},
+	{"udp.port", typeNumber, max16, each(portsUDPs, getSrcPort, getDstPort), 0, false, "", "either end, UDP and UDP-Lite; save udp.srcport, udp.dstport"},
+	{"udp.length", typeNumber, max32, of(getUDPLen, have(packet.HasUDP)|payload), 0, varies, "", "header and payload in this packet, octets"},
+	{"udplite", typeProto, 0, is(portsUDPLite), 0, false, "", "not of later fragments"},
+	{"sctp", typeProto, 0, is(portsSCTP), 0, false, "", "not of later fragments"},
+	{"sctp.srcport", typeNumber, max16, of(getSrcPort, portsSCTP), SrcPort, false, "SourceTransAddress", ""},
+	{"sctp.dstport", typeNumber, max16, of(getDstPort, portsSCTP), DstPort, false, "DestTransAddress", ""},
+	{"sctp.port", typeNumber, max16, each(portsSCTP, getSrcPort, getDstPort), 0, false, "", "either end; save sctp.srcport, sctp.dstport"},
+	{"dccp", typeProto, 0, is(portsDCCP), 0, false, "", "not of later fragments"},
+	{"dccp.srcport", typeNumber, max16, of(getSrcPort, portsDCCP), SrcPort, false, "SourceTransAddress", ""},
+	{"dccp.dstport", typeNumber, max16, of(getDstPort, portsDCCP), DstPort, false, "DestTransAddress", ""},
+	{"dccp.port", typeNumber, max16, each(portsDCCP, getSrcPort, getDstPort), 0, false, "", "either end; save dccp.srcport, dccp.dstport"},
+	{"icmp", typeProto, 0, is(protoICMP), 0, false, "", "later fragments too"},
+	{"icmp.type", typeNumber, max8, of(getICMPType, have(packet.HasICMP)), 0, varies, "", "save icmp.typecode"},
+	{"icmp.code", typeNumber, max8, of(getICMPCode, have(packet.HasICMP)), 0, varies, "", "save icmp.typecode"},
+	{"icmp.typecode", typeNumber, max16, of(getICMP, have(packet.HasICMP)), ICMP, varies, "", "type*256 + code"},
+	{"icmpv6", typeProto, 0, is(protoICMPv6), 0, false, "", "later fragments too"},
+	{"icmpv6.type", typeNumber, max8, of(getICMPType, have(packet.HasICMPv6)), 0, varies, "", "save icmpv6.typecode"},
+	{"icmpv6.code", typeNumber, max8, of(getICMPCode, have(packet.HasICMPv6)), 0, varies, "", "save icmpv6.typecode"},
+	{"icmpv6.typecode", typeNumber, max16, of(getICMP, have(packet.HasICMPv6)), ICMP, varies, "", "type*256 + code"},
+}
+
+// fieldByName returns the field of that name, or nil.
+func fieldByName(name string) *field {
+	for i := range fields {
+		if fields[i].name == name {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+// fieldNames returns the names of all fields that want accepts.
+func fieldNames(want func(*field) bool) []string {
+	var names []string
+	for i := range fields {
+		if want(&fields[i]) {
+			names = append(names, fields[i].name)
+		}
+	}
+	return names
+}
+
+func (f *field) isAddr() bool { return f.typ >= typeAddr && f.typ <= typeAddr6 }
+
+// directed tells whether the field may differ when the packet is seen the
+// other way round.
+func (f *field) directed() bool {
+	return len(f.from) == 1 && f.from[0].get.paired() || f.typ == typePass || f.from[0].get == getClass
+}

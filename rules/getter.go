@@ -1,0 +1,277 @@
+package rules
+
+import (
+	"flowmeter/meter/packet"
+)
+
+// have is a set of what a frame holds: the bits of packet.Layer, and above
+// them what follows from several of its fields.
+type have uint64
+
+const (
+	anyIP     have = 1 << (32 + iota)
+	protoICMP      // by the protocol number, so of later fragments too
+	protoICMPv6
+	portsTCP // TCP whose ports are known
+	portsUDP
+	portsUDPLite
+	portsUDPs // UDP or UDP-Lite
+	portsSCTP
+	portsDCCP
+	isARP
+)
+
+const etherTypeARP = 0x0806
+
+// haveOf returns what the frame holds.
+func haveOf(h *packet.Headers) have {
+	l := have(h.Layers)
+	if h.Layers&packet.HasIP != 0 {
+		return l | anyIP | haveProto(h)
+	}
+	if h.Layers&packet.HasEtherType != 0 && h.EtherType == etherTypeARP {
+		l |= isARP
+	}
+	return l
+}
+
+func haveProto(h *packet.Headers) have {
+	switch h.Proto {
+	case packet.ProtoICMP:
+		return protoICMP
+	case packet.ProtoICMPv6:
+		return protoICMPv6
+	}
+	if h.Layers&packet.HasPorts == 0 {
+		return 0
+	}
+	switch h.Proto {
+	case packet.ProtoTCP:
+		return portsTCP
+	case packet.ProtoUDP:
+		return portsUDP | portsUDPs
+	case packet.ProtoUDPLite:
+		return portsUDPLite | portsUDPs
+	case packet.ProtoSCTP:
+		return portsSCTP
+	case packet.ProtoDCCP:
+		return portsDCCP
+	}
+	return 0
+}
+
+// A getter names one value of a packet or of the evaluation's state. The
+// first stand in pairs, source before destination: seen the other way round,
+// a packet's value is that of the getter with the lowest bit flipped.
+type getter uint8
+
+const (
+	getSrcAddr getter = iota // read by state.addr, all others by state.number
+	getDstAddr
+	getSrcPort
+	getDstPort
+	getSrcMAC
+	getDstMAC
+	endOfPairs
+)
+
+const (
+	getProto getter = endOfPairs + iota
+	getVersion
+	getEtherType
+	getIface
+	getLength
+	getTTL
+	getTClass
+	getDSCP
+	getECN
+	getFrameLen
+	getCapLen
+	getVLAN
+	getVLAN2
+	getVLANPrio
+	getVLAN2Prio
+	getMPLS
+	getFragID
+	getDF
+	getMF
+	getFragOffset
+	getPayloadLen6
+	getFlowLabel
+	getTCPFlags
+	getFIN // the flags in the order of their bits
+	getSYN
+	getRST
+	getPSH
+	getACK
+	getURG
+	getECE
+	getCWR
+	getAE
+	getWindow
+	getSeq
+	getAck
+	getPayload
+	getUDPLen
+	getICMPType
+	getICMPCode
+	getICMP
+	endOfHeaders
+)
+
+// Values of the evaluation's state; getVar is the first variable.
+const (
+	getClass getter = endOfHeaders + iota
+	getKind
+	getSrcClass
+	getDstClass
+	getSrcKind
+	getDstKind
+	getPass
+	getVar
+)
+
+func (g getter) paired() bool { return g < endOfPairs }
+
+// way returns the getter to use in a pass that sees the packet the other way
+// round (1) or as on the wire (0).
+func (g getter) way(swapped uint8) getter {
+	if g.paired() {
+		return g ^ getter(swapped)
+	}
+	return g
+}
+
+const ipv6HeaderLen = 40
+
+// number returns the value of g, which must be there. A table: one line each.
+func (s *state) number(g getter) uint64 {
+	h := s.h
+	switch g.way(s.swapped) {
+	case getSrcPort:
+		return uint64(h.SrcPort)
+	case getDstPort:
+		return uint64(h.DstPort)
+	case getSrcMAC:
+		return macNumber(&h.SrcMAC)
+	case getDstMAC:
+		return macNumber(&h.DstMAC)
+	case getProto:
+		return uint64(h.Proto)
+	case getVersion:
+		return uint64(h.Version)
+	case getEtherType:
+		return uint64(h.EtherType)
+	case getIface:
+		return uint64(h.Iface)
+	case getLength:
+		return uint64(h.TotalLen)
+	case getTTL:
+		return uint64(h.TTL)
+	case getTClass:
+		return uint64(h.TClass)
+	case getDSCP:
+		return uint64(h.TClass >> 2)
+	case getECN:
+		return uint64(h.TClass & 3)
+	case getFrameLen:
+		return uint64(h.WireLen)
+	case getCapLen:
+		return uint64(h.CapLen)
+	case getVLAN:
+		return uint64(h.VLAN[0].ID())
+	case getVLAN2:
+		return uint64(h.VLAN[1].ID())
+	case getVLANPrio:
+		return uint64(h.VLAN[0].TCI >> 13)
+	case getVLAN2Prio:
+		return uint64(h.VLAN[1].TCI >> 13)
+	case getMPLS:
+		return uint64(h.MPLSLabel)
+	case getFragID:
+		return uint64(h.FragID)
+	case getDF:
+		return bit(h.DontFragment)
+	case getMF:
+		return bit(s.have&have(packet.HasFragment) != 0 && h.MoreFragments)
+	case getFragOffset:
+		return s.fragOffset()
+	case getPayloadLen6:
+		return uint64(max(h.TotalLen, ipv6HeaderLen) - ipv6HeaderLen)
+	case getFlowLabel:
+		return uint64(h.FlowLabel)
+	case getTCPFlags:
+		return uint64(h.TCPFlags & 0xfff)
+	case getFIN, getSYN, getRST, getPSH, getACK, getURG, getECE, getCWR, getAE:
+		return uint64(h.TCPFlags >> (g - getFIN) & 1)
+	case getWindow:
+		return uint64(h.Window)
+	case getSeq:
+		return uint64(h.Seq)
+	case getAck:
+		return uint64(h.Ack)
+	case getPayload:
+		return uint64(h.PayloadLen)
+	case getUDPLen:
+		return uint64(h.PayloadLen) + 8
+	case getICMPType:
+		return uint64(h.ICMPType)
+	case getICMPCode:
+		return uint64(h.ICMPCode)
+	case getICMP:
+		return uint64(h.ICMPType)<<8 | uint64(h.ICMPCode)
+	}
+	return s.computed(g)
+}
+
+// computed returns the values that set: changes.
+func (s *state) computed(g getter) uint64 {
+	key := s.key
+	switch g {
+	case getClass:
+		if key.Saved&FlowClass == 0 {
+			return uint64(s.class)
+		}
+		return uint64(key.Class)
+	case getKind:
+		return uint64(key.Kind)
+	case getSrcClass:
+		return uint64(key.Src.Class)
+	case getDstClass:
+		return uint64(key.Dst.Class)
+	case getSrcKind:
+		return uint64(key.Src.Kind)
+	case getDstKind:
+		return uint64(key.Dst.Kind)
+	case getPass:
+		return bit(s.second)
+	}
+	return uint64(s.vars[(g-getVar)%maxVars])
+}
+
+// addr returns the address of getSrcAddr or getDstAddr.
+func (s *state) addr(g getter) *[16]byte {
+	if g.way(s.swapped) == getSrcAddr {
+		return &s.h.Src
+	}
+	return &s.h.Dst
+}
+
+// fragOffset returns in octets what the header holds in units of eight.
+func (s *state) fragOffset() uint64 {
+	if s.have&have(packet.HasFragment) == 0 {
+		return 0
+	}
+	return uint64(s.h.FragOffset) * 8
+}
+
+func macNumber(m *[6]byte) uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
+func bit(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"flowmeter/meter/packet"
+)
+
+// state is what a Program knows while it looks at one packet.
+type state struct {
+	h        *packet.Headers
+	have     have
+	key      *Key
+	lacking  Attr  // saved, but the frame does not hold it
+	class    Class // against home, of the way round being tried
+	swapped  uint8 // 1: the packet is seen the other way round
+	second   bool  // the second pass
+	explicit bool  // there was a save:
+	varies   bool  // looked at what can change within a conversation
+	vars     [maxVars]uint16
+}
+
+// Match finds what the rules say of a packet: RFC 2722 §4.3. The packet is
+// tried as orient says; if that gives no match, it is tried the other way
+// round. It allocates nothing.
+func (p *Program) Match(h *packet.Headers, m *Match) {
+	m.Class = p.nets.Class(h)
+	s := state{h: h, have: haveOf(h), key: &m.Key}
+	first := p.swapsFirst(h, m.Class)
+	verdict := p.try(&s, m.Class, first)
+	if verdict == NoMatch {
+		s.second = true
+		verdict = p.try(&s, m.Class, !first)
+	}
+	m.Verdict, m.Constant = verdict, !s.varies
+	m.Swapped = verdict == Counted && s.swapped == 1
+	m.Evidence = NoEvidence
+	if verdict == Counted {
+		m.Evidence = p.Evidence(h, m.Class, m.Swapped)
+	}
+}
+
+// try runs one pass.
+func (p *Program) try(s *state, class Class, swapped bool) Verdict {
+	*s.key = Key{}
+	s.class, s.swapped = class, 0
+	if swapped {
+		s.class, s.swapped = class.Reverse(), 1
+	}
+	s.lacking, s.explicit, s.vars = 0, false, [maxVars]uint16{}
+	return p.run(s)
+}
+
+func (p *Program) setOrient(o Orient) {
+	p.orient, p.replyLayers = o, 0
+	if o == Initiator {
+		p.replyLayers = packet.HasTCP | packet.HasICMP | packet.HasICMPv6
+	}
+}
+
+// swapsFirst tells whether a packet is seen the other way round in the first
+// pass.
+func (p *Program) swapsFirst(h *packet.Headers, class Class) bool {
+	return p.Reply(h) || p.orient == Perimeter && class == Out
+}
+
+const synAck = packet.SYN | packet.ACK
+
+// Reply tells whether a packet is tried the other way round first because it
+// answers another: with orient initiator, a SYN+ACK or an ICMP reply type.
+func (p *Program) Reply(h *packet.Headers) bool {
+	l := h.Layers & p.replyLayers
+	if l == packet.HasTCP {
+		return h.TCPFlags&synAck == synAck
+	}
+	return l != 0 && icmpRoles[h.ICMPType].reply&l != 0
+}
+
+// Evidence says why a packet that was counted, swapped or not, gives its flow
+// the direction it has. Two packets with the same Match may differ in it, as
+// a SYN and the data after it do; the packet that creates the flow decides.
+func (p *Program) Evidence(h *packet.Headers, class Class, swapped bool) Evidence {
+	switch {
+	case swapped != p.swapsFirst(h, class):
+		return EvidenceRule
+	case p.orient == Perimeter && (class == In || class == Out):
+		return EvidencePerimeter
+	case p.orient != Initiator:
+		return EvidenceFirst
+	case h.Layers&packet.HasTCP != 0 && h.TCPFlags&synAck == synAck:
+		return EvidenceSYNACK
+	case h.Layers&packet.HasTCP != 0 && h.TCPFlags&synAck == packet.SYN:
+		return EvidenceSYN
+	case h.Layers&(packet.HasICMP|packet.HasICMPv6) != 0 && icmpRoles[h.ICMPType].any(h.Layers):
+		return EvidenceICMP
+	}
+	return EvidenceFirst
+}
+
+// An icmpRole says of an ICMP type in which protocols, given by their layers,
+// it is a request or a reply.
+type icmpRole struct{ request, reply packet.Layer }
+
+func (r icmpRole) any(l packet.Layer) bool { return (r.request|r.reply)&l != 0 }
+
+// icmpRoles are the types that come in pairs between the same two hosts: echo,
+// timestamp, information, address mask (RFC 792, RFC 950), extended echo (RFC
+// 8335); of ICMPv6 echo (RFC 4443), node information (RFC 4620), extended
+// echo. Solicitations and reports go to groups, so they are not among them.
+var icmpRoles = [256]icmpRole{
+	8: {request: packet.HasICMP}, 0: {reply: packet.HasICMP},
+	13: {request: packet.HasICMP}, 14: {reply: packet.HasICMP},
+	15: {request: packet.HasICMP}, 16: {reply: packet.HasICMP},
+	17: {request: packet.HasICMP}, 18: {reply: packet.HasICMP},
+	42: {request: packet.HasICMP}, 43: {reply: packet.HasICMP},
+	128: {request: packet.HasICMPv6}, 129: {reply: packet.HasICMPv6},
+	139: {request: packet.HasICMPv6}, 140: {reply: packet.HasICMPv6},
+	160: {request: packet.HasICMPv6}, 161: {reply: packet.HasICMPv6},
+}

@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"encoding/binary"
+	"sort"
+
+	"flowmeter/meter/packet"
+)
+
+// A Program is a compiled rule set, RFC 2722's pattern matching engine. It
+// never changes and is safe for concurrent use by several workers.
+type Program struct {
+	code     []instr
+	spans    [][]span
+	bitmaps  []*bitmap
+	prefixes []prefix
+	lists    []*prefixList
+
+	nets  *Networks
+	names []string // of numbers from firstName
+
+	fused          bool
+	conversational bool
+	orient         Orient
+	replyLayers    packet.Layer // layers whose replies are tried swapped first
+}
+
+// Fused tells whether a flow of the rule set is a conversation: its only key
+// is the plain five-tuple with no computed attribute, and packets of the same
+// five-tuple, either way, always get the same verdict. So a packet of a known
+// flow need not be matched.
+func (p *Program) Fused() bool { return p.fused }
+
+// Conversational tells whether every key that the Program can save holds both
+// addresses, unmasked.
+func (p *Program) Conversational() bool { return p.conversational }
+
+// KindName returns the name of a kind from 256, or "".
+func (p *Program) KindName(n uint16) string { return p.nameOf(n) }
+
+// ClassName returns the name of a class: of those from 256 the rule set's
+// own, of 1 to 4 in, out, internal and transit; otherwise "".
+func (p *Program) ClassName(n uint16) string {
+	if n > 0 && int(n) < len(homeNames) {
+		return homeNames[n]
+	}
+	return p.nameOf(n)
+}
+
+func (p *Program) nameOf(n uint16) string {
+	if n < firstName || int(n-firstName) >= len(p.names) {
+		return ""
+	}
+	return p.names[n-firstName]
+}
+
+// run executes the Program for one pass, seen from s.
+func (p *Program) run(s *state) Verdict {
+	for pc := int32(0); ; {
+		in := &p.code[pc]
+		s.varies = s.varies || in.varies
+		yes := true
+		switch in.op {
+		case opSave:
+			s.save(in)
+		case opSet:
+			s.set(in)
+		case opMark:
+			s.explicit = true
+		case opJump:
+		case opCount:
+			return s.count()
+		case opIgnore:
+			return Ignored
+		case opNoMatch:
+			return NoMatch
+		case opHas:
+			yes = s.have&in.need == in.need
+		default:
+			yes = s.have&in.need == in.need && p.wanted(in, s) != in.not
+		}
+		if yes {
+			pc = in.yes
+		} else {
+			pc = in.no
+		}
+	}
+}
+
+// wanted tells whether the value that a test looks at is one of those wanted.
+func (p *Program) wanted(in *instr, s *state) bool {
+	switch in.op {
+	case opPrefix:
+		return p.prefixes[in.pool].holds(s.addr(in.get), s.have)
+	case opList:
+		return p.lists[in.pool].contains(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+	}
+	n := s.number(in.get)
+	switch in.op {
+	case opSpan:
+		return in.lo <= n && n <= in.hi
+	case opBits:
+		return p.bitmaps[in.pool].holds(n)
+	}
+	return inSpans(p.spans[in.pool], n)
+}
+
+func (b *bitmap) holds(n uint64) bool { return n <= max16 && b[n/64]>>(n%64)&1 != 0 }
+
+func inSpans(spans []span, n uint64) bool {
+	i := sort.Search(len(spans), func(i int) bool { return n <= spans[i].hi })
+	return i < len(spans) && spans[i].lo <= n
+}
+
+func words(addr *[16]byte) (hi, lo uint64) {
+	return binary.BigEndian.Uint64(addr[:8]), binary.BigEndian.Uint64(addr[8:])
+}

@@ -1,0 +1,303 @@
+package rules
+
+import (
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"flowmeter/meter/conf"
+)
+
+const (
+	scalarNode   = yaml.ScalarNode
+	sequenceNode = yaml.SequenceNode
+	singleQuoted = yaml.SingleQuotedStyle
+	doubleQuoted = yaml.DoubleQuotedStyle
+)
+
+// Bounds on what a file may ask for. YAML aliases can make a small file large.
+const (
+	maxRules   = 200_000 // of all rule sets of a file together
+	maxExprLen = 1 << 16 // octets; each exprUnit of them counts as a rule
+	exprUnit   = 512
+	maxErrors  = 1000
+	maxNameLen = 64 // octets
+)
+
+type action uint8
+
+const (
+	doNext action = iota
+	doCount
+	doIgnore
+	doNoMatch
+)
+
+var actionNames = []string{"next", "count", "ignore", "nomatch"}
+
+// A rule as it stands in the file. What matches is done in this order: save,
+// set, then, do.
+type rule struct {
+	at    conf.Value
+	expr  *expr // as written; nil without if:
+	where conf.Value
+	cond  *cond // expr, checked
+	then  []*rule
+	els   []*rule
+	saves []saved // of save:, if explicit
+	// explicit is set by any save:, also an empty one.
+	explicit bool
+	sets     []assigned
+	do       action
+}
+
+// saved is one attribute of save:.
+type saved struct {
+	field *field
+	bits  uint8 // leading bits to keep of an address or port; whole if wholeBits
+}
+
+const wholeBits = 255
+
+// assigned is one attribute or variable of set:.
+type assigned struct {
+	field *field
+	value uint16
+}
+
+// reader reads the rule sets of one file.
+type reader struct {
+	nets  *Networks
+	sets  Sets
+	names *names // of the rule set being read
+	left  int    // rules that may still come
+}
+
+func (p *reader) rules(v conf.Value, depth int) []*rule {
+	var list []*rule
+	v.Each(func(item conf.Value) {
+		if p.spend(item, 1) {
+			list = append(list, p.rule(item, depth))
+		}
+	})
+	return list
+}
+
+// spend takes n from the rules that may still come. When they are used up, it
+// says so once and nothing more is read.
+func (p *reader) spend(v conf.Value, n int) bool {
+	if p.left >= 0 && p.left < n {
+		v.Errorf("put long lists into networks: or sets:", "more than %d rules", maxRules)
+		p.left = -1
+	}
+	if p.left < 0 || len(v.C.Errors) > maxErrors {
+		return false
+	}
+	p.left -= n
+	return true
+}
+
+func (p *reader) rule(v conf.Value, depth int) *rule {
+	r := &rule{at: v}
+	var then, els conf.Value
+	v.Map(conf.Fields{
+		"if":   func(v conf.Value) { r.where, r.expr = v, p.parseIf(v) },
+		"then": func(v conf.Value) { then = v },
+		"else": func(v conf.Value) { els = v },
+		"save": func(v conf.Value) { r.explicit, r.saves = true, parseSaves(v) },
+		"set":  func(v conf.Value) { p.assignAll(r, v) },
+		"do":   func(v conf.Value) { r.do = action(v.Enum(actionNames...)) },
+	})
+	r.then = p.nested(r, "then", then, depth)
+	r.els = p.nested(r, "else", els, depth)
+	return r
+}
+
+func (p *reader) nested(r *rule, key string, v conf.Value, depth int) []*rule {
+	switch {
+	case v.Node == nil:
+		return nil
+	case r.where.Node == nil:
+		v.Errorf("write if: beside it", "%s: without if:", key)
+	case depth == maxDepth:
+		v.Errorf("", "rules nested deeper than %d", maxDepth)
+		return nil
+	}
+	return p.rules(v, depth+1)
+}
+
+// parseIf reads an expression and reports its first mistake.
+func (p *reader) parseIf(v conf.Value) *expr {
+	const hint = "write the expression in quotes"
+	switch {
+	case v.Kind != scalarNode:
+		v.Errorf(hint, "an expression stands in one piece of text")
+		return nil
+	case !strings.HasPrefix(v.Tag, "!!"):
+		v.Errorf(hint+": '"+v.Tag+" …'", "YAML takes %s for a tag", v.Tag)
+		return nil
+	case len(v.Value) > maxExprLen:
+		v.Errorf("put long lists into networks: or sets:", "the expression is longer than %d octets", maxExprLen)
+		return nil
+	case !p.spend(v, len(v.Value)/exprUnit):
+		return nil
+	}
+	e, m := parseExpr(v.Value)
+	if m != nil {
+		v.ErrorAt(m.pos, m.hint, "%s", m.msg)
+		return nil
+	}
+	return e
+}
+
+// parseSaves reads save: a list of attributes, each with or without a mask.
+// attribute/n keeps the n leading bits: src.addr/24 of either family (an IPv4
+// address has but 32), ip.src/24 of IPv4 and ipv6.src/48 of IPv6 alone; both of
+// these in one list give each family its own. Ports can be masked likewise.
+func parseSaves(v conf.Value) []saved {
+	var list []saved
+	one := func(item conf.Value) {
+		if s, ok := parseSave(item); ok {
+			list = append(list, s)
+		}
+	}
+	if v.Kind == scalarNode && !v.IsNull() {
+		one(v)
+	} else {
+		v.Each(one)
+	}
+	return list
+}
+
+func parseSave(v conf.Value) (saved, bool) {
+	name, mask, masked := strings.Cut(v.Str(), "/")
+	f := fieldByName(name)
+	switch {
+	case f == nil:
+		v.Errorf(didYouMean(name, savable()), "unknown attribute %q", name)
+		return saved{}, false
+	case f.attr&computed != 0:
+		v.Errorf("set: saves it too", "%s is saved by set:", name)
+		return saved{}, false
+	case f.attr == 0:
+		v.Errorf(saveHint(f), "%s cannot be saved", name)
+		return saved{}, false
+	case !masked:
+		return saved{f, wholeBits}, true
+	}
+	width := maskWidth(f)
+	n, err := strconv.Atoi(mask)
+	switch {
+	case width == 0:
+		v.ErrorAt(len(name), "addresses and ports have masks", "%s has no mask", name)
+	case err != nil || n < 0 || n > width:
+		v.ErrorAt(len(name)+1, "", "%q is no mask: 0 to %d leading bits", mask, width)
+	default:
+		return saved{f, uint8(n)}, true
+	}
+	return saved{}, false
+}
+
+func savable() []string {
+	return fieldNames(func(f *field) bool { return f.attr != 0 })
+}
+
+// saveHint names what can be saved in place of a field that cannot.
+func saveHint(f *field) string {
+	if i := strings.Index(f.note, "save "); i >= 0 {
+		return f.note[i:]
+	}
+	return ""
+}
+
+func maskWidth(f *field) int {
+	switch f.typ {
+	case typeAddr, typeAddr6:
+		return 128
+	case typeAddr4:
+		return 32
+	}
+	if f.attr&(SrcPort|DstPort) != 0 {
+		return 16
+	}
+	return 0
+}
+
+// assignAll reads set:, a mapping of attributes and variables to values.
+func (p *reader) assignAll(r *rule, v conf.Value) {
+	seen := map[string]bool{}
+	v.Pairs(func(key, val conf.Value) {
+		if seen[key.Value] {
+			key.Errorf("remove one of the two", "key %q stands here twice", key.Value)
+		}
+		seen[key.Value] = true
+		p.assign(r, key, val)
+	})
+}
+
+// assign reads one key of set:.
+func (p *reader) assign(r *rule, key, val conf.Value) {
+	name := key.Value
+	f := fieldByName(name)
+	switch {
+	case f != nil && f.attr&computed == 0:
+		key.Errorf("set: changes class, kind, src.class, dst.class, src.kind, dst.kind and variables",
+			"%s is a field of the packet", name)
+		return
+	case f == nil && !isVariable(name):
+		key.Errorf("a letter, then letters, digits and _", "%q cannot be the name of a variable", name)
+		return
+	case f == nil:
+		if f = p.names.variable(name); f == nil {
+			key.Errorf("", "more than %d variables", maxVars)
+			return
+		}
+	}
+	if n, ok := p.assignedValue(f, val); ok {
+		r.sets = append(r.sets, assigned{f, n})
+	}
+}
+
+// assignedValue reads a number from 0 to 255 or a name.
+func (p *reader) assignedValue(f *field, v conf.Value) (uint16, bool) {
+	if v.Tag == "!!int" {
+		errors := len(v.C.Errors)
+		n := v.Int(0, firstName-1)
+		return uint16(n), len(v.C.Errors) == errors
+	}
+	name := v.Str()
+	if name == "" || len(name) > maxNameLen {
+		v.Errorf("0 to 255, or a name", "%s needs a value", f.name)
+		return 0, false
+	}
+	n, ok := p.names.intern(f.name, name)
+	if !ok {
+		v.Errorf("", "more than %d names", maxNames)
+	}
+	return n, ok
+}
+
+func isVariable(name string) bool {
+	if name == "" || !isName(name) || strings.Contains(name, "-") {
+		return false
+	}
+	tokens, m := lex(name)
+	if m != nil || tokens[0].kind != tokWord {
+		return false
+	}
+	_, m = newLiteral(tokens[0])
+	return m != nil
+}
+
+// check gives all expressions their meaning, once all names are known.
+func (p *reader) check(rules []*rule) {
+	for _, r := range rules {
+		if r.expr != nil && len(r.where.C.Errors) <= maxErrors {
+			c := &checker{at: r.where, nets: p.nets, sets: p.sets, names: p.names}
+			r.cond = c.expr(r.expr)
+		}
+		p.check(r.then)
+		p.check(r.els)
+	}
+}
