@@ -23,6 +23,7 @@ type Batch struct {
 
 	refs    atomic.Int32
 	recycle func(*Batch)
+	buffer  *buffer // what Buf is a part of, when a Pool made the batch
 }
 
 // Data returns the captured octets of f. They are valid until Release.
