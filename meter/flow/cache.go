@@ -1,0 +1,93 @@
+package flow
+
+import "flowmeter/rules"
+
+// cache remembers what the rules said of conversations: the decision cache of
+// a Table. It is only a cache: a Table gives the same records with any size.
+type cache struct {
+	lines []line
+	mask  uint32 // of sets
+	ways  uint32
+	size  int
+	turn  uint32 // the way of a set to be replaced next
+
+}
+
+// line is what is known of one conversation: one cache line.
+type line struct {
+	tuple   tuple
+	answers [4]answer // by variant
+	flow    [2]int32  // flow of what each end sends, by Packet.dir
+	serial  [2]uint32
+}
+
+// answer is what the rules say of one variant of a conversation's packets:
+// verdict + 1 in bits 0 to 2 (0: not known), class in bits 3 to 5, way in
+// bit 6, and in bit 7 whether line.flow is this variant's.
+type answer uint8
+
+const (
+	answerWay  answer = 1 << 6
+	answerFlow answer = 1 << 7
+)
+
+func newAnswer(v rules.Verdict, c rules.Class) answer {
+	return answer(v+1) | answer(c)<<3
+}
+
+func (a answer) verdict() rules.Verdict { return rules.Verdict(a&7) - 1 }
+func (a answer) class() rules.Class     { return rules.Class(a >> 3 & 7) }
+func (a answer) way() Way               { return Way(a >> 6 & 1) }
+
+const cacheWays = 4
+
+// newCache makes a cache of the given number of lines, rounded down to a power
+// of two. The lines are allocated when the first is needed.
+func newCache(size int) *cache {
+	c := &cache{size: size, ways: cacheWays}
+	for c.size&(c.size-1) != 0 {
+		c.size &= c.size - 1
+	}
+	if c.size < cacheWays {
+		c.ways = uint32(c.size)
+	}
+	if c.size > 0 {
+		c.mask = uint32(c.size)/c.ways - 1
+	}
+	return c
+}
+
+// find returns the line of the packet's conversation, or nil.
+func (c *cache) find(p *Packet) *line {
+	if c.lines == nil {
+		return nil
+	}
+	set := c.set(p.hash)
+	for i := range set {
+		if set[i].tuple == p.tuple {
+			return &set[i]
+		}
+	}
+	return nil
+}
+
+func (c *cache) set(hash uint32) []line {
+	i := (hash & c.mask) * c.ways
+	return c.lines[i : i+c.ways : i+c.ways]
+}
+
+// line returns the line of the packet's conversation, made anew if need be, or
+// nil if there is no cache.
+func (c *cache) line(p *Packet) *line {
+	if l := c.find(p); l != nil || c.size == 0 {
+		return l
+	}
+	if c.lines == nil {
+		c.lines = make([]line, c.size)
+	}
+	set := c.set(p.hash)
+	l := &set[c.turn%c.ways]
+	c.turn++
+	*l = line{tuple: p.tuple}
+	return l
+}

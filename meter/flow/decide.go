@@ -1,0 +1,108 @@
+package flow
+
+import (
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// decide gives a packet its verdict where no flow has been found by its
+// five-tuple: from the decision cache, else from the rules.
+func (t *Table) decide(p *Packet) {
+	isIP := p.Layers&packet.HasIP != 0
+	if isIP && t.recall(p) {
+		return
+	}
+	t.program.Match(&p.Headers, &t.match)
+	m := &t.match
+	if m.Verdict != rules.Counted {
+		t.tally(m.Verdict, p)
+		if isIP && m.Constant {
+			t.remember(p, newAnswer(m.Verdict, m.Class))
+		}
+		return
+	}
+	rec, way := t.locate(p, m)
+	t.count(rec, p, way, m.Class)
+	if isIP && m.Constant && !t.fused {
+		t.rememberFlow(p, m, rec, way)
+	}
+}
+
+// recall answers from the decision cache, if it can.
+func (t *Table) recall(p *Packet) bool {
+	l := t.cache.find(p)
+	if l == nil {
+		return false
+	}
+	a := l.answers[t.variant(p)]
+	if a == 0 {
+		return false
+	}
+	if a.verdict() != rules.Counted {
+		t.tally(a.verdict(), p)
+		return true
+	}
+	rec := l.flow[p.dir]
+	if a&answerFlow == 0 || t.store.hotAt(rec).serial != l.serial[p.dir] {
+		return false
+	}
+	if !t.settle(rec, p.Clock, p.startsTCP()) {
+		return false
+	}
+	t.count(rec, p, a.way(), a.class())
+	return true
+}
+
+func (t *Table) remember(p *Packet, a answer) {
+	if l := t.cache.line(p); l != nil {
+		l.answers[t.variant(p)] = a
+	}
+}
+
+// rememberFlow notes the flow that a packet was counted in. The other variant
+// sent the same way may be counted in another flow: it gives up its claim.
+func (t *Table) rememberFlow(p *Packet, m *rules.Match, rec int32, way Way) {
+	l := t.cache.line(p)
+	if l == nil {
+		return
+	}
+	v := t.variant(p)
+	l.answers[v^1] &^= answerFlow
+	l.answers[v] = newAnswer(m.Verdict, m.Class) | answerFlow | answer(way)<<6
+	l.flow[p.dir] = rec
+	l.serial[p.dir] = t.store.hotAt(rec).serial
+}
+
+// locate returns the flow of a counted packet, made anew if need be, and the
+// packet's direction in it (RFC 2722 §4.3).
+func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
+	if t.fused {
+		if p.tuple.sameEnds() {
+			return t.create(p, m, false), Forward
+		}
+		return t.create(p, m, p.dir == 1 != m.Swapped), wayOf(m.Swapped)
+	}
+	key, high := canonical(&m.Key)
+	hash := hashKey(&key, t.keySeed)
+	rec := t.findKey(&key, hash)
+	if rec >= 0 && !t.settle(rec, p.Clock, p.startsTCP()) {
+		rec = -1
+	}
+	if rec < 0 {
+		rec = t.createKeyed(p, m, &key, hash, high)
+	}
+	if key.Src == key.Dst {
+		return rec, Forward
+	}
+	// The packet goes forward if it goes from the flow's source, which is
+	// the key's source unless flow and key stand opposite ways.
+	opposite := high != (t.store.hotAt(rec).state&sourceHigh != 0)
+	return rec, wayOf(m.Swapped != opposite)
+}
+
+func wayOf(reverse bool) Way {
+	if reverse {
+		return Reverse
+	}
+	return Forward
+}

@@ -1,0 +1,103 @@
+package flow
+
+import "slices"
+
+// settle ends a flow, or the piece of a flow, whose time has come at the given
+// clock, and tells whether the flow lives on. What it decides depends on the
+// flow's own packets and the clock alone, not on when it is called.
+// newConnection is set for a packet that asks for a new TCP connection.
+func (t *Table) settle(rec int32, clock int64, newConnection bool) bool {
+	h := t.store.hotAt(rec)
+	due, reason := t.endOf(h)
+	if h.hasPackets() && h.start+t.active <= clock && h.start+t.active < due {
+		t.closePiece(rec, h.start+t.active)
+	}
+	switch {
+	case due <= clock:
+		t.end(rec, due, reason)
+	case newConnection && h.state&lingering != 0:
+		t.end(rec, clock, EndDetected)
+	default:
+		return true
+	}
+	return false
+}
+
+// endOf returns when a flow ends if no more packets come, and why.
+func (t *Table) endOf(h *hot) (int64, EndReason) {
+	if h.state&lingering != 0 && t.linger < t.idle {
+		return h.seen + t.linger, EndDetected
+	}
+	return h.seen + t.idle, EndIdle
+}
+
+func (h *hot) hasPackets() bool { return h.packets[Forward]|h.packets[Reverse] != 0 }
+
+// due is called by the wheel for a flow that may have come to its end.
+func (t *Table) due(e wheelEntry, mark uint32) {
+	h := t.store.hotAt(e.rec)
+	if h.serial != e.serial || h.armed != mark || !t.settle(e.rec, t.clock, false) {
+		return
+	}
+	next, _ := t.endOf(h)
+	if h.hasPackets() {
+		next = min(next, h.start+t.active)
+	}
+	h.armed = t.wheel.add(t.wheel.slotOf(next), e.rec, h.serial)
+}
+
+// Advance ends all flows whose time has come by the given trace clock, as far
+// as whole slots of the wheel have passed, and returns the watermark: every
+// record with an earlier decided-end time can now be released.
+func (t *Table) Advance(clock int64) (watermark int64) {
+	t.clock = clock >> slotShift << slotShift
+	t.wheel.drain(t.clock, t.look)
+	return t.clock
+}
+
+// closePiece ends the current piece of a flow that goes on: its counters move
+// into a record of their own that waits for its release.
+func (t *Table) closePiece(rec int32, end int64) {
+	piece := t.store.alloc()
+	t.store.copyTo(piece, rec)
+	t.store.hotAt(piece).state &^= live
+	t.await(piece, end, EndActive)
+	h, c := t.store.hotAt(rec), t.store.coldAt(rec)
+	for way := range h.octets {
+		c.octets[way] += h.octets[way]
+		c.packets[way] += h.packets[way]
+	}
+	h.octets, h.packets, h.layer2, h.flags = [2]uint64{}, [2]uint64{}, [2]uint64{}, [2]uint16{}
+	c.piece++
+}
+
+// end takes a flow out of the table. Its record waits for its release, unless
+// its last piece has no packets.
+func (t *Table) end(rec int32, at int64, reason EndReason) {
+	t.index.remove(t.hashOf(rec), rec)
+	t.Counts.Live--
+	h := t.store.hotAt(rec)
+	h.serial++
+	h.state &^= live
+	if h.hasPackets() {
+		t.await(rec, at, reason)
+		return
+	}
+	t.store.release(rec)
+}
+
+// Flush ends all flows at the given clock.
+func (t *Table) Flush(clock int64, reason EndReason) {
+	t.ended = slices.Grow(t.ended, int(t.Counts.Live))
+	for rec := range t.store.next {
+		if t.store.hotAt(rec).state&live != 0 && t.settle(rec, clock, false) {
+			t.end(rec, clock, reason)
+		}
+	}
+}
+
+// Restart sets the clock of an empty table, also backwards.
+func (t *Table) Restart(clock int64) {
+	t.wheel.restart(clock)
+	t.clock = t.wheel.next << slotShift
+}

@@ -1,0 +1,180 @@
+package flow
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// fill writes what the table knows of an ended record into r.
+func (t *Table) fill(r *Record, e *ending) {
+	h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
+	*r = Record{
+		RuleSet: t.cfg.RuleSet, Key: t.keyOf(e.rec),
+		Start: c.flowStart, End: e.end, Piece: c.piece, EndReason: e.reason,
+		Class: rules.Class(c.reason & 0xf), Evidence: rules.Evidence(c.reason >> 4),
+	}
+	fillCounters(&r.Count[Forward], h, c, Forward)
+	fillCounters(&r.Count[Reverse], h, c, Reverse)
+	r.Biflow = biflowDirections[r.Evidence]
+	r.FlowID = flowID(&r.Key, r.Start)
+	r.Has = HasEvidence | hasKey(&r.Key) | hasCounts(r)
+	if r.Class != rules.NoClass {
+		r.Has |= HasClass
+	}
+	r.fillFromKey()
+	if t.whole {
+		r.fillFromFirst(c)
+	}
+}
+
+func fillCounters(n *Counters, h *hot, c *cold, w Way) {
+	n.Octets, n.Packets, n.Layer2Octets = h.octets[w], h.packets[w], h.layer2[w]
+	n.TotalOctets = c.octets[w] + h.octets[w]
+	n.TotalPackets = c.packets[w] + h.packets[w]
+	n.ICMP, n.TClass = c.icmp[w], c.tclass[w]
+	if n.Packets == 0 {
+		return
+	}
+	n.First, n.Last = c.first[w], h.last[w]
+	n.MinLen, n.MaxLen = h.minLen[w], h.maxLen[w]
+	n.MinTTL, n.MaxTTL = h.minTTL[w], h.maxTTL[w]
+	n.TCPFlags = h.flags[w]
+}
+
+// biflowDirections are the values of biflowDirection (IE 239, RFC 5103 §6.3).
+var biflowDirections = [rules.NumEvidences]uint8{
+	rules.EvidenceSYN: 1, rules.EvidenceSYNACK: 1, rules.EvidenceICMP: 1, rules.EvidenceFirst: 1,
+	rules.EvidencePerimeter: 3,
+}
+
+// hasKey tells what a key holds, as far as a bit of rules.Attr says it all.
+func hasKey(k *rules.Key) (has Has) {
+	for _, row := range [...]struct {
+		attr rules.Attr
+		has  Has
+	}{
+		{rules.SrcPort, HasSrcPort}, {rules.DstPort, HasDstPort}, {rules.Proto, HasProto},
+		{rules.Version, HasVersion | HasIP}, {rules.SrcMAC, HasSrcMAC}, {rules.DstMAC, HasDstMAC},
+		{rules.EtherType, HasEtherType}, {rules.VLAN, HasVLAN}, {rules.VLAN2, HasVLAN2},
+		{rules.MPLS, HasMPLS}, {rules.FlowLabel, HasFlowLabel}, {rules.Iface, HasIface},
+		{rules.FlowClass, HasClass}, {rules.SrcClass, HasSrcClass}, {rules.DstClass, HasDstClass},
+		{rules.FlowKind, HasKind}, {rules.SrcKind, HasSrcKind}, {rules.DstKind, HasDstKind},
+	} {
+		if k.Saved&row.attr != 0 {
+			has |= row.has
+		}
+	}
+	if k.Saved&rules.SrcAddr != 0 {
+		has |= hasAddress(k.Version, k.Src.AddrLen)
+	}
+	if k.Saved&rules.DstAddr != 0 {
+		has |= hasAddress(k.Version, k.Dst.AddrLen) << 1
+	}
+	return has
+}
+
+// hasAddress returns the source's bit; the destination's is the next.
+func hasAddress(version, length uint8) Has {
+	switch {
+	case version == 4 && length == 32:
+		return HasSrcV4
+	case version == 4:
+		return HasSrcV4Prefix
+	case length == 128:
+		return HasSrcV6
+	}
+	return HasSrcV6Prefix
+}
+
+// hasCounts tells what the counters hold.
+func hasCounts(r *Record) (has Has) {
+	f, v := &r.Count[Forward], &r.Count[Reverse]
+	if f.Packets > 0 {
+		has |= HasForward
+	}
+	if v.Packets > 0 {
+		has |= HasReverse
+	}
+	if f.MaxTTL|v.MaxTTL != 0 {
+		has |= HasIP
+	}
+	if r.Key.Saved&rules.Proto == 0 {
+		if f.TCPFlags|v.TCPFlags != 0 {
+			has |= HasTCP
+		}
+		return has
+	}
+	switch r.Key.Proto {
+	case packet.ProtoTCP:
+		has |= HasTCP
+	case packet.ProtoICMP:
+		has |= HasICMP4
+	case packet.ProtoICMPv6:
+		has |= HasICMP6
+	}
+	return has
+}
+
+// fillFromKey copies link attributes that the rules saved to where the
+// information model reads them.
+func (r *Record) fillFromKey() {
+	k := &r.Key
+	r.First = FirstPacket{
+		SrcMAC: k.Src.MAC, DstMAC: k.Dst.MAC, EtherType: k.EtherType,
+		VLAN: k.VLAN, VLAN2: k.VLAN2, MPLS: k.MPLS, FlowLabel: k.FlowLabel, Iface: k.Iface,
+	}
+}
+
+// fillFromFirst takes link attributes from the flow's first packet where the
+// rules did not save them.
+func (r *Record) fillFromFirst(c *cold) {
+	if c.link&linkMAC != 0 {
+		r.First.SrcMAC, r.First.DstMAC = c.mac[0], c.mac[1]
+		r.Has |= HasSrcMAC | HasDstMAC
+	}
+	if c.link&linkVLAN != 0 {
+		r.First.VLAN = c.vlan[0]
+		r.Has |= HasVLAN
+	}
+	if c.link&linkVLAN2 != 0 {
+		r.First.VLAN2 = c.vlan[1]
+		r.Has |= HasVLAN2
+	}
+	if c.link&linkMPLS != 0 {
+		r.First.MPLS = c.mpls
+		r.Has |= HasMPLS
+	}
+	if c.iface != 0 {
+		r.First.Iface = c.iface
+		r.Has |= HasIface
+	}
+	if r.Key.Version == 6 {
+		r.First.FlowLabel = c.flowLabel
+		r.Has |= HasFlowLabel
+	}
+}
+
+// flowID makes a number of a flow's key and start that is the same in every
+// run: a hash without a seed.
+func flowID(k *rules.Key, start int64) uint64 {
+	x := mix(uint64(start), uint64(k.Saved))
+	for _, e := range [...]*rules.End{&k.Src, &k.Dst} {
+		x = mix(x^binary.BigEndian.Uint64(e.Addr[:8]), binary.BigEndian.Uint64(e.Addr[8:]))
+		x = mix(x^uint64(e.Port)<<48^uint64(e.Class)<<32^uint64(e.Kind)<<16^uint64(e.AddrLen)<<8^uint64(e.PortLen),
+			uint64(binary.BigEndian.Uint32(e.MAC[:4]))<<16|uint64(binary.BigEndian.Uint16(e.MAC[4:])))
+	}
+	x = mix(x^uint64(k.FlowLabel)<<32^uint64(k.MPLS), uint64(k.Iface))
+	x = mix(x^uint64(k.Class)<<48^uint64(k.Kind)<<32^uint64(k.EtherType)<<16^uint64(k.ICMP),
+		uint64(k.VLAN)<<16|uint64(k.VLAN2))
+	return mix(x^uint64(k.Proto)<<24^uint64(k.Version)<<16^uint64(k.TClass)<<8^uint64(k.TTL), 0)
+}
+
+// mix folds the 128-bit product of its two arguments, each made odd in its own
+// way by digits of pi.
+func mix(a, b uint64) uint64 {
+	h, l := bits.Mul64(a^0x243f6a8885a308d3, b^0x13198a2e03707344)
+	return h ^ l
+}

@@ -1,0 +1,122 @@
+package flow
+
+import (
+	"flowmeter/meter/packet"
+)
+
+// Fragments gives later fragments of a packet the ports of the first one, so
+// that they are counted in its flow (they carry none themselves). It remembers
+// a bounded number of first fragments, for as long as a receiver waits for the
+// rest. It belongs to one worker; all fragments of a packet come to the same.
+type Fragments struct {
+	first   []fragment
+	heads   []int32 // by hash: place in first + 1
+	next    int     // place to be used next: the oldest
+	Filled  uint64  // later fragments that got their ports
+	Orphans uint64  // later fragments whose first was not seen
+	Lost    uint64  // first fragments forgotten early for want of room
+}
+
+type fragment struct {
+	key          fragmentKey
+	clock        int64
+	sport, dport uint16
+	next         int32 // place of the next in the same chain + 1
+}
+
+// fragmentKey is what the fragments of one packet share (RFC 791 §2.3,
+// RFC 8200 §4.5).
+type fragmentKey struct {
+	src, dst [16]byte
+	id       uint32
+	proto    uint8
+	version  uint8
+	used     bool
+}
+
+const (
+	fragmentsKept = 1 << 13
+	// reassemblyTime is how long a receiver keeps fragments: 60 s of IPv6
+	// (RFC 8200 §4.5), which is within the range of RFC 1122 §3.3.2 for IPv4.
+	reassemblyTime = 60e9
+)
+
+// Resolve looks at a fragment of a packet whose transport has ports: it
+// remembers the ports of a first fragment, and fills those of a later one.
+func (f *Fragments) Resolve(p *Packet) {
+	if !hasPorts[p.Proto] {
+		return
+	}
+	key := fragmentKey{p.Src, p.Dst, p.FragID, p.Proto, p.Version, true}
+	if p.FragOffset == 0 {
+		if p.Layers&packet.HasPorts != 0 && p.MoreFragments {
+			f.remember(&key, p)
+		}
+		return
+	}
+	if e := f.find(&key); e != nil && p.Clock-e.clock < reassemblyTime {
+		p.SrcPort, p.DstPort = e.sport, e.dport
+		p.Layers |= packet.HasPorts
+		f.Filled++
+		return
+	}
+	f.Orphans++
+}
+
+// hasPorts tells which transports have ports in their first fragment.
+var hasPorts = [256]bool{
+	packet.ProtoTCP: true, packet.ProtoUDP: true, packet.ProtoUDPLite: true,
+	packet.ProtoSCTP: true, packet.ProtoDCCP: true,
+}
+
+func (k *fragmentKey) hash() uint32 {
+	x := mix(uint64(k.id)<<16|uint64(k.proto), uint64(k.src[15])<<24|uint64(k.src[14])<<16|uint64(k.dst[15])<<8|uint64(k.dst[14]))
+	return uint32(x) & (fragmentsKept - 1)
+}
+
+func (f *Fragments) find(k *fragmentKey) *fragment {
+	if f.first == nil {
+		return nil
+	}
+	for ref := f.heads[k.hash()]; ref != 0; ref = f.first[ref-1].next {
+		if f.first[ref-1].key == *k {
+			return &f.first[ref-1]
+		}
+	}
+	return nil
+}
+
+// remember keeps a first fragment's ports in place of the oldest's. The memory
+// is taken when the first fragment comes.
+func (f *Fragments) remember(k *fragmentKey, p *Packet) {
+	if f.first == nil {
+		f.first = make([]fragment, fragmentsKept)
+		f.heads = make([]int32, fragmentsKept)
+	}
+	e := f.find(k)
+	if e == nil {
+		e = &f.first[f.next]
+		f.forget(e, p.Clock)
+		head := &f.heads[k.hash()]
+		e.key, e.next = *k, *head
+		*head = int32(f.next) + 1
+		f.next = (f.next + 1) % fragmentsKept
+	}
+	e.clock, e.sport, e.dport = p.Clock, p.SrcPort, p.DstPort
+}
+
+// forget takes an entry out of its chain.
+func (f *Fragments) forget(e *fragment, clock int64) {
+	if !e.key.used {
+		return
+	}
+	if clock-e.clock < reassemblyTime {
+		f.Lost++
+	}
+	at := int32(f.next) + 1
+	ref := &f.heads[e.key.hash()]
+	for *ref != at {
+		ref = &f.first[*ref-1].next
+	}
+	*ref = e.next
+}

@@ -1,0 +1,98 @@
+package flow
+
+import (
+	"hash/maphash"
+
+	"flowmeter/rules"
+)
+
+// canonical returns the key with its lower end as the source, and whether the
+// source of k is the higher end.
+func canonical(k *rules.Key) (rules.Key, bool) {
+	if k.Src.Compare(&k.Dst) > 0 {
+		return k.Swap(), true
+	}
+	return *k, false
+}
+
+func hashKey(k *rules.Key, seed maphash.Seed) uint32 {
+	h := maphash.Comparable(seed, *k)
+	return uint32(h ^ h>>32)
+}
+
+// findKey returns the live flow of a canonical key, or -1.
+func (t *Table) findKey(k *rules.Key, hash uint32) int32 {
+	s := t.index.segment(hash)
+	for i := hash & s.mask; ; i = (i + 1) & s.mask {
+		e := s.slots[i]
+		if e.ref == 0 {
+			return -1
+		}
+		if e.tag == hash && *t.store.keyAt(int32(e.ref - 1)) == *k {
+			return int32(e.ref - 1)
+		}
+	}
+}
+
+// hashOf computes the hash by which a flow stands in the index.
+func (t *Table) hashOf(rec int32) uint32 {
+	if t.fused {
+		tuple := t.tupleOf(rec)
+		return tuple.hash(&t.cfg.Seed)
+	}
+	return hashKey(t.store.keyAt(rec), t.keySeed)
+}
+
+// tupleOf returns the five-tuple of a flow of a fused table.
+func (t *Table) tupleOf(rec int32) tuple {
+	h := t.store.hotAt(rec)
+	u := tuple{loPort: h.port[0], hiPort: h.port[1], proto: h.proto, kind: h.kind}
+	if h.kind&^kindPorts == 4 {
+		u.loAddr = [2]uint64{0, v4Mapped | uint64(h.addr[0])}
+		u.hiAddr = [2]uint64{0, v4Mapped | uint64(h.addr[1])}
+		return u
+	}
+	c := t.store.coldAt(rec)
+	u.loAddr, u.hiAddr = c.addr[0], c.addr[1]
+	return u
+}
+
+// v4Mapped are the upper bits of the lower word of ::ffff:0:0/96.
+const v4Mapped = 0xffff << 32
+
+// keyOf returns the key of a flow, from its source to its destination.
+func (t *Table) keyOf(rec int32) rules.Key {
+	var k rules.Key
+	if t.fused {
+		tuple := t.tupleOf(rec)
+		k = tuple.key()
+	} else {
+		k = *t.store.keyAt(rec)
+	}
+	if t.store.hotAt(rec).state&sourceHigh != 0 {
+		return k.Swap()
+	}
+	return k
+}
+
+// key returns the five-tuple as a Key whose source is the lower end.
+func (u *tuple) key() rules.Key {
+	k := rules.Key{Saved: rules.FiveTuple, Proto: u.proto, Version: u.kind &^ kindPorts}
+	length := uint8(32)
+	if k.Version == 6 {
+		length = 128
+	}
+	k.Src = end(u.loAddr, u.loPort, length)
+	k.Dst = end(u.hiAddr, u.hiPort, length)
+	if u.kind&kindPorts == 0 {
+		k.Saved &^= rules.SrcPort | rules.DstPort
+		k.Src.PortLen, k.Dst.PortLen = 0, 0
+	}
+	return k
+}
+
+func end(addr [2]uint64, port uint16, length uint8) rules.End {
+	e := rules.End{Port: port, AddrLen: length, PortLen: 16}
+	putAddress(&e.Addr, addr)
+	return e
+}

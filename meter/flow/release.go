@@ -1,0 +1,110 @@
+package flow
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"flowmeter/rules"
+)
+
+// ending is a record that waits for its release.
+type ending struct {
+	end    int64
+	order  uint64 // of orderOf: saves most comparisons of whole keys
+	rec    int32
+	reason EndReason
+}
+
+// orderOf returns a number by which records that ended together are ordered
+// first: the last 32 bits of source and destination address.
+func orderOf(k *rules.Key) uint64 {
+	last := func(a *[16]byte) uint64 {
+		return uint64(a[12])<<24 | uint64(a[13])<<16 | uint64(a[14])<<8 | uint64(a[15])
+	}
+	return last(&k.Src.Addr)<<32 | last(&k.Dst.Addr)
+}
+
+// await puts a record that has left the table among those to be released.
+func (t *Table) await(rec int32, end int64, reason EndReason) {
+	key := t.keyOf(rec)
+	t.ended = append(t.ended, ending{end, orderOf(&key), rec, reason})
+}
+
+// Everything is a watermark that lets all records go.
+const Everything = math.MaxInt64
+
+// Ready puts what has ended before the watermark in order and returns how many
+// records that is. Next gives them; all must be taken before the table is used
+// again.
+func (t *Table) Ready(watermark int64) int {
+	slices.SortFunc(t.ended, t.compare)
+	t.ready, _ = slices.BinarySearchFunc(t.ended, watermark, func(e ending, w int64) int {
+		return cmp.Compare(e.end, w)
+	})
+	t.taken = 0
+	return t.ready
+}
+
+// Peek returns the decided-end time of the record that Next will give.
+func (t *Table) Peek() (end int64, ok bool) {
+	if t.taken == t.ready {
+		return 0, false
+	}
+	return t.ended[t.taken].end, true
+}
+
+// Next writes the next ready record into r and frees its place.
+func (t *Table) Next(r *Record) {
+	e := t.ended[t.taken]
+	t.fill(r, &e)
+	t.store.release(e.rec)
+	t.Counts.Ended[e.reason]++
+	for way := range r.Count {
+		t.Counts.Released += r.Count[way].Packets
+		t.Counts.ReleasedOctets += r.Count[way].Octets
+	}
+	if t.taken++; t.taken == t.ready {
+		t.ended = t.ended[:copy(t.ended, t.ended[t.ready:])]
+		t.ready, t.taken = 0, 0
+	}
+}
+
+// compare orders records by decided-end time, key, piece and start.
+func (t *Table) compare(a, b ending) int {
+	if a.end != b.end {
+		return cmp.Compare(a.end, b.end)
+	}
+	if a.order != b.order {
+		return cmp.Compare(a.order, b.order)
+	}
+	ka, kb := t.keyOf(a.rec), t.keyOf(b.rec)
+	ca, cb := t.store.coldAt(a.rec), t.store.coldAt(b.rec)
+	return cmp.Or(compareKeys(&ka, &kb), cmp.Compare(ca.flowStart, cb.flowStart), cmp.Compare(ca.piece, cb.piece))
+}
+
+// compareKeys is a total order of keys.
+func compareKeys(a, b *rules.Key) int {
+	return cmp.Or(
+		a.Src.Compare(&b.Src), a.Dst.Compare(&b.Dst),
+		cmp.Compare(a.Saved, b.Saved), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Class, b.Class),
+		cmp.Compare(a.VLAN, b.VLAN), cmp.Compare(a.VLAN2, b.VLAN2), cmp.Compare(a.MPLS, b.MPLS),
+		cmp.Compare(a.EtherType, b.EtherType), cmp.Compare(a.ICMP, b.ICMP),
+		cmp.Compare(a.TClass, b.TClass), cmp.Compare(a.TTL, b.TTL),
+		cmp.Compare(a.FlowLabel, b.FlowLabel), cmp.Compare(a.Iface, b.Iface),
+	)
+}
+
+// CompareRecords is the order in which records are released: decided-end
+// time, rule set, key, start and piece.
+func CompareRecords(a, b *Record) int {
+	if a.End != b.End {
+		return cmp.Compare(a.End, b.End)
+	}
+	return cmp.Or(
+		cmp.Compare(a.RuleSet.Index, b.RuleSet.Index),
+		cmp.Compare(orderOf(&a.Key), orderOf(&b.Key)), compareKeys(&a.Key, &b.Key),
+		cmp.Compare(a.Start, b.Start), cmp.Compare(a.Piece, b.Piece),
+	)
+}

@@ -1,0 +1,149 @@
+package flow
+
+import (
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// hot is the part of a flow that each of its packets touches: two adjacent
+// cache lines, the counters in the first, what finds and times the flow in the
+// second. Pairs of the conversation's ends are in canonical order, pairs of
+// directions are indexed by Way.
+type hot struct {
+	octets  [2]uint64
+	packets [2]uint64
+	layer2  [2]uint64
+	last    [2]int64 // packet time
+
+	seen    int64 // trace clock at the last packet, either way
+	start   int64 // trace clock at the piece's first packet; valid if the piece has packets
+	minLen  [2]uint32
+	maxLen  [2]uint32
+	addr    [2]uint32 // IPv4 addresses of the canonical ends
+	port    [2]uint16
+	flags   [2]uint16 // TCP flags of all packets
+	minTTL  [2]uint8
+	maxTTL  [2]uint8
+	proto   uint8
+	kind    uint8 // of tuple
+	state   state
+	answers uint8  // see answer
+	armed   uint32 // wheel slot that will look at the flow
+	serial  uint32 // grows when the flow ends: references by number and serial never go astray
+}
+
+// state is what a flow remembers of its life.
+type state uint8
+
+const (
+	live       state = 1 << iota // in the table
+	sourceHigh                   // the source is the higher canonical end
+	tcpEnds                      // a TCP connection's whole key: FIN and RST end it
+	finForward                   // FIN seen
+	finReverse
+	lingering // the connection has ended; late packets still belong to it
+)
+
+// cold is what is written when a flow begins, at its first reverse packet and
+// at the ends of pieces.
+type cold struct {
+	addr      [2][2]uint64 // of the canonical ends, as in tuple; IPv6 only
+	first     [2]int64     // time of the piece's first packet each way
+	flowStart int64        // time of the flow's first packet
+	octets    [2]uint64    // of earlier pieces
+	packets   [2]uint64
+	mac       [2][6]byte // source, destination
+	flowLabel uint32
+	mpls      uint32
+	iface     uint32
+	icmp      [2]uint16 // first packet's type and code each way
+	vlan      [2]uint16 // TCI
+	piece     uint32
+	tclass    [2]uint8 // first packet's each way
+	reason    uint8    // evidence<<4 | home class of the forward direction
+	link      linkBits
+}
+
+// linkBits tells which link fields the first packet had.
+type linkBits uint8
+
+const (
+	linkMAC linkBits = 1 << iota
+	linkVLAN
+	linkVLAN2
+	linkMPLS
+)
+
+func linkBitsOf(l packet.Layer) (b linkBits) {
+	for _, row := range [...]struct {
+		layer packet.Layer
+		bit   linkBits
+	}{
+		{packet.HasMAC, linkMAC}, {packet.HasVLAN, linkVLAN},
+		{packet.HasVLAN2, linkVLAN2}, {packet.HasMPLS, linkMPLS},
+	} {
+		if l&row.layer != 0 {
+			b |= row.bit
+		}
+	}
+	return b
+}
+
+// slabBits is the size of a slab: 4096 records.
+const slabBits = 12
+
+const slabMask = 1<<slabBits - 1
+
+// store holds the records of a table in slabs without pointers, which the
+// garbage collector does not scan and which never move. Records are known by
+// number; free ones are used again, last freed first.
+type store struct {
+	hot   [][]hot
+	cold  [][]cold
+	keys  [][]rules.Key // only where keys hold more than the five-tuple
+	keyed bool
+	next  int32   // records never used begin here
+	free  []int32 // freed records
+}
+
+func (s *store) hotAt(rec int32) *hot   { return &s.hot[rec>>slabBits][rec&slabMask] }
+func (s *store) coldAt(rec int32) *cold { return &s.cold[rec>>slabBits][rec&slabMask] }
+func (s *store) keyAt(rec int32) *rules.Key {
+	return &s.keys[rec>>slabBits][rec&slabMask]
+}
+
+// alloc returns a free record with its old content, the serial of which must
+// be kept.
+func (s *store) alloc() int32 {
+	if n := len(s.free); n > 0 {
+		rec := s.free[n-1]
+		s.free = s.free[:n-1]
+		return rec
+	}
+	if int(s.next)>>slabBits == len(s.hot) {
+		s.addSlab()
+	}
+	s.next++
+	return s.next - 1
+}
+
+func (s *store) addSlab() {
+	s.hot = append(s.hot, make([]hot, 1<<slabBits))
+	s.cold = append(s.cold, make([]cold, 1<<slabBits))
+	if s.keyed {
+		s.keys = append(s.keys, make([]rules.Key, 1<<slabBits))
+	}
+}
+
+func (s *store) release(rec int32) { s.free = append(s.free, rec) }
+
+// copyTo makes dst a copy of src, all but its serial.
+func (s *store) copyTo(dst, src int32) {
+	serial := s.hotAt(dst).serial
+	*s.hotAt(dst) = *s.hotAt(src)
+	s.hotAt(dst).serial = serial
+	*s.coldAt(dst) = *s.coldAt(src)
+	if s.keyed {
+		*s.keyAt(dst) = *s.keyAt(src)
+	}
+}

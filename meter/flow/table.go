@@ -1,0 +1,239 @@
+package flow
+
+import (
+	"hash/maphash"
+	"time"
+
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// Config says how a Table keeps its flows.
+type Config struct {
+	RuleSet   *RuleSet
+	Program   *rules.Program
+	Active    time.Duration // a piece is closed this long after it began
+	Idle      time.Duration // a flow ends this long after its last packet
+	TCPLinger time.Duration // a TCP flow ends this long after the last packet behind its FINs or RST
+	MaxFlows  int           // flows kept at once
+	CacheSize int           // lines of the decision cache; 0 for none
+	Seed      Seed
+}
+
+// Table is the flow table of one rule set in one worker. It is used by that
+// worker's goroutine alone.
+type Table struct {
+	cfg     Config
+	program *rules.Program
+	fused   bool // every key is the plain five-tuple: find first, ask the rules on a miss
+	whole   bool // keys hold whole addresses, so that a flow's first packet speaks for its link
+	active  int64
+	idle    int64
+	linger  int64
+	clock   int64 // trace clock of the last Advance, in whole slots of the wheel
+
+	index   *index
+	store   store
+	wheel   wheel
+	cache   *cache
+	ended   []ending // records that wait for their release
+	ready   int      // of ended, how many are in order and may go
+	taken   int      // of those, how many have gone
+	victims victims
+	match   rules.Match
+	keySeed maphash.Seed
+	look    func(wheelEntry, uint32) // t.due, bound once
+
+	cand [MaxRun]int32
+	sink uint32 // keeps the touching loads alive
+
+	Counts Counts
+}
+
+// Counts is what a Table counted since it was made.
+type Counts struct {
+	Verdicts       [rules.NumVerdicts]uint64 // packets by verdict
+	VerdictOctets  [rules.NumVerdicts]uint64
+	Traffic        [rules.NumClasses]uint64 // counted packets by class, as each was sent
+	TrafficOctets  [rules.NumClasses]uint64
+	Created        uint64
+	Ended          [NumEndReasons]uint64 // records by end reason
+	Released       uint64                // packets of released records
+	ReleasedOctets uint64
+	Live           uint64 // flows now in the table
+}
+
+// MaxRun is the largest number of packets that Update takes at once: enough
+// for their cache misses to overlap, few enough to stay in the first cache.
+const MaxRun = 64
+
+// NewTable makes an empty Table.
+func NewTable(cfg Config) *Table {
+	t := &Table{
+		cfg: cfg, program: cfg.Program, fused: cfg.Program.Fused(), whole: cfg.Program.Conversational(),
+		active: int64(cfg.Active), idle: int64(cfg.Idle), linger: int64(cfg.TCPLinger),
+		index: newIndex(), cache: newCache(cfg.CacheSize),
+	}
+	t.store.keyed = !t.fused
+	t.keySeed = maphash.MakeSeed()
+	t.look = t.due
+	return t
+}
+
+// Update gives up to MaxRun packets, each Prepared, to the rule set.
+func (t *Table) Update(ps []Packet) {
+	if !t.fused {
+		for i := range ps {
+			t.decide(&ps[i])
+		}
+		return
+	}
+	t.touch(ps)
+	for i := range ps {
+		p := &ps[i]
+		if p.Layers&packet.HasIP == 0 {
+			t.decide(p)
+			continue
+		}
+		t.updateFused(p, t.cand[i])
+	}
+}
+
+// touch loads what the packets of a run will need, slots first, then records,
+// in loops of independent loads.
+func (t *Table) touch(ps []Packet) {
+	sum := uint32(0)
+	for i := range ps {
+		sum += t.index.touch(ps[i].hash)
+	}
+	for i := range ps {
+		rec := int32(-1)
+		if ps[i].Layers&packet.HasIP != 0 {
+			rec = t.index.candidate(ps[i].hash)
+		}
+		t.cand[i] = rec
+	}
+	for i := range ps {
+		if rec := t.cand[i]; rec >= 0 {
+			h := t.store.hotAt(rec)
+			sum += uint32(h.packets[0]) + h.serial
+		}
+	}
+	t.sink = sum
+}
+
+// updateFused counts a packet in its conversation's flow. The flow remembers
+// which of its packets the rules count, so that known ones need no rules.
+func (t *Table) updateFused(p *Packet, rec int32) {
+	if rec < 0 || !t.sameTuple(rec, p) {
+		rec = t.findTuple(p)
+	}
+	if rec >= 0 && !t.settle(rec, p.Clock, p.startsTCP()) {
+		rec = -1
+	}
+	if rec < 0 {
+		t.decide(p)
+		return
+	}
+	h := t.store.hotAt(rec)
+	variant := t.variant(p)
+	if h.answers&(1<<variant) == 0 {
+		if !t.ask(p) {
+			return
+		}
+		if t.match.Constant {
+			h.answers |= 1 << variant
+		}
+	}
+	t.count(rec, p, h.way(p.dir), h.class(p.dir))
+}
+
+// variant numbers the cases in which packets of one five-tuple may get
+// different answers from rules that only test what is constant in it: the way
+// a packet was sent, and whether it is tried the other way round first.
+func (t *Table) variant(p *Packet) uint8 {
+	v := p.dir << 1
+	if t.program.Reply(&p.Headers) {
+		v |= 1
+	}
+	return v
+}
+
+// way returns the direction within the flow of a packet sent by the given end.
+func (h *hot) way(dir uint8) Way {
+	if h.state&sourceHigh != 0 {
+		dir ^= 1
+	}
+	return Way(dir)
+}
+
+// answers of a flow whose key is the five-tuple: bits 0 to 3 tell which
+// variants the rules count; bits 4 and 5 hold the home class less one of what
+// the lower end sends.
+const classShift = 4
+
+// class returns the home class of a packet of the flow, as it was sent.
+func (h *hot) class(dir uint8) rules.Class {
+	c := rules.Class(h.answers>>classShift&3) + rules.In
+	if dir == 1 {
+		c = c.Reverse()
+	}
+	return c
+}
+
+// ask puts a packet of a known flow to the rules and tallies the verdict if it
+// is not counted.
+func (t *Table) ask(p *Packet) bool {
+	t.program.Match(&p.Headers, &t.match)
+	if t.match.Verdict != rules.Counted {
+		t.tally(t.match.Verdict, p)
+		return false
+	}
+	return true
+}
+
+func (t *Table) tally(v rules.Verdict, p *Packet) {
+	t.Counts.Verdicts[v]++
+	t.Counts.VerdictOctets[v] += uint64(p.octets())
+}
+
+// octets is what a packet counts for: its IP total length; a frame without IP
+// counts as on the wire.
+func (p *Packet) octets() uint32 {
+	if p.Layers&packet.HasIP != 0 {
+		return p.TotalLen
+	}
+	return p.WireLen
+}
+
+// startsTCP tells whether the packet asks for a new TCP connection.
+func (p *Packet) startsTCP() bool {
+	return p.Layers&packet.HasTCP != 0 && p.TCPFlags&(packet.SYN|packet.ACK) == packet.SYN
+}
+
+func (t *Table) sameTuple(rec int32, p *Packet) bool {
+	h := t.store.hotAt(rec)
+	if h.kind != p.tuple.kind || h.proto != p.tuple.proto ||
+		h.port[0] != p.tuple.loPort || h.port[1] != p.tuple.hiPort || h.state&live == 0 {
+		return false
+	}
+	if p.Version == 4 {
+		return h.addr[0] == uint32(p.tuple.loAddr[1]) && h.addr[1] == uint32(p.tuple.hiAddr[1])
+	}
+	c := t.store.coldAt(rec)
+	return c.addr[0] == p.tuple.loAddr && c.addr[1] == p.tuple.hiAddr
+}
+
+// findTuple returns the live flow of the packet's five-tuple, or -1.
+func (t *Table) findTuple(p *Packet) int32 {
+	s := t.index.segment(p.hash)
+	for i := p.hash & s.mask; ; i = (i + 1) & s.mask {
+		e := s.slots[i]
+		if e.ref == 0 {
+			return -1
+		}
+		if e.tag == p.hash && t.sameTuple(int32(e.ref-1), p) {
+			return int32(e.ref - 1)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+// Package meter is the flow meter as a library: it reads frames from its
+// sources, gives them to its workers' rule sets and tables, and hands the
+// records on to its exporters, accounting for every packet on the way.
+package meter
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"flowmeter/meter/capture"
+	"flowmeter/meter/flow"
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// Config says what a Meter does.
+type Config struct {
+	Workers   int // goroutines that meter, at least 1
+	CacheSize int // lines of the decision cache of each table
+	RuleSets  []*rules.RuleSet
+	Filter    *rules.Filter // frames that it does not match are left out; nil for none
+	Limits    Limits
+}
+
+// DefaultConfig returns one worker, the default rule set and the usual cache.
+func DefaultConfig() Config {
+	return Config{Workers: 1, CacheSize: 1 << 17, RuleSets: []*rules.RuleSet{rules.Default(rules.DefaultNetworks())}}
+}
+
+// Meter meters the packets of its sources once.
+type Meter struct {
+	cfg     Config
+	names   []string // of rule sets
+	workers []*worker
+	queues  []chan work // to the workers; nil with one worker, who works in the reader's goroutine
+	reader  reader
+	out     output
+	parcels chan parcel
+
+	stop     chan struct{}
+	stopOnce sync.Once
+	steps    atomic.Uint64
+}
+
+// New makes a Meter that starts nothing. Records go to every exporter.
+func New(cfg Config, exporters []Exporter) *Meter {
+	m := &Meter{cfg: cfg, stop: make(chan struct{})}
+	m.out.exporters = exporters
+	m.reader = reader{limits: cfg.Limits, emit: m.dispatch}
+	seed := newSeed()
+	var share *exchange
+	if cfg.Workers > 1 {
+		share = newExchange(cfg.Workers, aggregating(cfg.RuleSets))
+		m.reader.shard = m.shards
+		m.parcels = make(chan parcel, cfg.Workers)
+	}
+	for _, rs := range cfg.RuleSets {
+		m.names = append(m.names, rs.Name)
+	}
+	for id := range cfg.Workers {
+		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, tables: tables(&cfg, seed)}
+		w.seen = make([][]flow.Sighting, len(w.tables))
+		if cfg.Workers > 1 {
+			m.queues = append(m.queues, make(chan work, workAhead))
+			w.records = &outbox{worker: id, out: m.parcels}
+		} else {
+			w.records = &outbox{direct: &m.out}
+		}
+		w.public.store(w)
+		m.workers = append(m.workers, w)
+	}
+	return m
+}
+
+// workAhead is how many pieces of work may wait for a worker.
+const workAhead = 4
+
+func newSeed() (s flow.Seed) {
+	var b [32]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	for i := range s {
+		s[i] = binary.LittleEndian.Uint64(b[8*i:])
+	}
+	return s
+}
+
+func aggregating(sets []*rules.RuleSet) []bool {
+	a := make([]bool, len(sets))
+	for i, rs := range sets {
+		a[i] = !rs.Program.Conversational()
+	}
+	return a
+}
+
+// tables makes a worker's tables. The cap on the flows of a conversational
+// rule set is shared out among the workers.
+func tables(cfg *Config, seed flow.Seed) []*flow.Table {
+	ts := make([]*flow.Table, len(cfg.RuleSets))
+	for i, rs := range cfg.RuleSets {
+		most := rs.MaxFlows
+		if rs.Program.Conversational() {
+			most = max(1, (most+cfg.Workers-1)/cfg.Workers)
+		}
+		ts[i] = flow.NewTable(flow.Config{
+			RuleSet: &flow.RuleSet{Name: rs.Name, Index: i, Named: rs.Program.KindName},
+			Program: rs.Program,
+			Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
+			MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
+		})
+	}
+	return ts
+}
+
+// Open gives the sources one after the other and io.EOF after the last. An
+// error of one source does not keep the next from being opened.
+type Open func() (Source, error)
+
+// Run reads the sources to their end, or until Stop, ends all flows and sends
+// every record. Sources that cannot be read whole are reported to failed and
+// the rest is metered. It returns an error if the balance does not close.
+func (m *Meter) Run(open []Open, failed func(error)) error {
+	wait := m.start()
+	for _, o := range open {
+		if err := m.read(o); errors.Is(err, errLimit) {
+			break
+		} else if err != nil {
+			failed(err)
+		}
+	}
+	m.dispatch(work{kind: finish, clock: m.reader.clock})
+	wait()
+	total := m.Totals()
+	m.out.finish(m.statistics(&total))
+	return total.Check(m.names)
+}
+
+func (m *Meter) read(open Open) error {
+	src, err := open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	return m.reader.readAll(src, m.stop)
+}
+
+// Stop makes Run end soon, as if the sources had ended. It may be called from
+// any goroutine, more than once.
+func (m *Meter) Stop() { m.stopOnce.Do(func() { close(m.stop) }) }
+
+// start starts the workers and the merger, if there are several workers. The
+// function returned waits for their end.
+func (m *Meter) start() (wait func()) {
+	if m.queues == nil {
+		return func() {}
+	}
+	var workers, merging sync.WaitGroup
+	for i, w := range m.workers {
+		workers.Go(func() { w.loop(m.queues[i]) })
+	}
+	merging.Go(func() { newMerger(&m.out, len(m.workers)).run(m.parcels) })
+	return func() {
+		workers.Wait()
+		close(m.parcels)
+		merging.Wait()
+	}
+}
+
+// dispatch gives a piece of work to every worker: each needs to know the time.
+func (m *Meter) dispatch(j work) {
+	m.steps.Store(m.reader.steps)
+	if m.queues == nil {
+		m.workers[0].do(&j)
+		return
+	}
+	if j.batch != nil {
+		j.batch.Retain(int32(len(m.queues)))
+	}
+	for _, q := range m.queues {
+		q <- j
+	}
+}
+
+// loop does the work of a queue until it is told to finish.
+func (w *worker) loop(queue <-chan work) {
+	for j := range queue {
+		w.do(&j)
+		if j.batch != nil {
+			j.batch.Release()
+		}
+		if j.kind == finish {
+			return
+		}
+	}
+}
+
+// shards tells for each frame of a batch which worker meters it: that of its
+// pair of addresses.
+func (m *Meter) shards(b *capture.Batch) []uint8 {
+	shards := make([]uint8, len(b.Frames))
+	for i := range b.Frames {
+		f := &b.Frames[i]
+		h := packet.Shard(packet.LinkType(f.Link), b.Data(f))
+		shards[i] = uint8(uint64(h) * uint64(len(m.workers)) >> 32)
+	}
+	return shards
+}
+
+// Totals returns the account so far. It may be called from any goroutine.
+func (m *Meter) Totals() Totals {
+	t := Totals{RuleSets: make([]flow.Counts, len(m.cfg.RuleSets)), ClockSteps: m.steps.Load()}
+	for _, w := range m.workers {
+		w.public.addTo(&t)
+	}
+	return t
+}
+
+// Names returns the names of the rule sets, in their order in Totals.
+func (m *Meter) Names() []string { return m.names }
+
+// statistics is the account in the terms of RFC 7011 §4: a packet that no rule
+// set counted was ignored by the metering process.
+func (m *Meter) statistics(t *Totals) *flow.Statistics {
+	s := &flow.Statistics{
+		Clock: t.Clock, Packets: t.Read, Octets: t.Octets,
+		IgnoredPackets: t.Ignored, IgnoredOctets: t.IgnoredOctets,
+		FirstIgnored: t.FirstIgnored, LastIgnored: t.LastIgnored,
+	}
+	for i, name := range m.reader.ifaces.names {
+		s.Interfaces = append(s.Interfaces, flow.Interface{Index: uint32(i + 1), Name: name})
+	}
+	return s
+}

@@ -1,0 +1,149 @@
+package meter
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"flowmeter/meter/flow"
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// Totals is the meter's account of every packet read, over all workers or of
+// one. Octets are of whole frames on the wire.
+type Totals struct {
+	Read, Octets     uint64
+	Filtered         uint64 // left out by the filter, before all rule sets
+	FilteredOctets   uint64
+	Outcomes         [packet.NumOutcomes]uint64 // of decoding
+	OutcomeOctets    [packet.NumOutcomes]uint64
+	ShortTransport   uint64 // transport header cut off by the capture: beside the balance
+	FragmentsFilled  uint64 // later fragments counted in the flow of their first
+	FragmentsOrphans uint64 // later fragments whose first was not seen: beside the balance
+	FragmentsLost    uint64 // first fragments forgotten for want of room
+	ClockSteps       uint64
+	Ignored          uint64 // counted by no rule set: beside the balance
+	IgnoredOctets    uint64
+	FirstIgnored     int64 // packet times of the first and last such packet, ns since 1970
+	LastIgnored      int64
+	Clock            int64         // trace clock
+	RuleSets         []flow.Counts // by rule set
+}
+
+// add sums the account of another worker.
+func (t *Totals) add(o *Totals) {
+	t.Read += o.Read
+	t.Octets += o.Octets
+	t.Filtered += o.Filtered
+	t.FilteredOctets += o.FilteredOctets
+	addAll(t.Outcomes[:], o.Outcomes[:])
+	addAll(t.OutcomeOctets[:], o.OutcomeOctets[:])
+	t.ShortTransport += o.ShortTransport
+	t.FragmentsFilled += o.FragmentsFilled
+	t.FragmentsOrphans += o.FragmentsOrphans
+	t.FragmentsLost += o.FragmentsLost
+	t.addIgnored(o)
+	t.Clock = max(t.Clock, o.Clock)
+	for i := range o.RuleSets {
+		addCounts(&t.RuleSets[i], &o.RuleSets[i])
+	}
+}
+
+func (t *Totals) addIgnored(o *Totals) {
+	if o.Ignored > 0 && (t.Ignored == 0 || o.FirstIgnored < t.FirstIgnored) {
+		t.FirstIgnored = o.FirstIgnored
+	}
+	if o.Ignored > 0 && (t.Ignored == 0 || o.LastIgnored > t.LastIgnored) {
+		t.LastIgnored = o.LastIgnored
+	}
+	t.Ignored += o.Ignored
+	t.IgnoredOctets += o.IgnoredOctets
+}
+
+// ignore counts a packet that is in no flow of any rule set.
+func (t *Totals) ignore(time int64, octets uint32) {
+	if t.Ignored == 0 {
+		t.FirstIgnored = time
+	}
+	t.LastIgnored = max(t.LastIgnored, time)
+	t.Ignored++
+	t.IgnoredOctets += uint64(octets)
+}
+
+func addAll(to, from []uint64) {
+	for i := range from {
+		to[i] += from[i]
+	}
+}
+
+func addCounts(to, from *flow.Counts) {
+	addAll(to.Verdicts[:], from.Verdicts[:])
+	addAll(to.VerdictOctets[:], from.VerdictOctets[:])
+	addAll(to.Traffic[:], from.Traffic[:])
+	addAll(to.TrafficOctets[:], from.TrafficOctets[:])
+	addAll(to.Ended[:], from.Ended[:])
+	to.Created += from.Created
+	to.Released += from.Released
+	to.ReleasedOctets += from.ReleasedOctets
+	to.Live += from.Live
+}
+
+// Check returns an error that names the sum which does not come out, for each
+// rule set: read = filtered + malformed + unsupported + every verdict, and
+// once all flows have ended, counted = released in records.
+func (t *Totals) Check(names []string) error {
+	var open []string
+	var outcomes uint64
+	for _, n := range t.Outcomes {
+		outcomes += n
+	}
+	if t.Read != t.Filtered+outcomes {
+		open = append(open, fmt.Sprintf("read %d, but filtered %d and decoded %d", t.Read, t.Filtered, outcomes))
+	}
+	lost := t.Filtered + t.Outcomes[packet.Malformed] + t.Outcomes[packet.Unsupported]
+	for i := range t.RuleSets {
+		c := &t.RuleSets[i]
+		sum := lost
+		for _, n := range c.Verdicts {
+			sum += n
+		}
+		if sum != t.Read {
+			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], t.Read, sum))
+		}
+		if c.Live == 0 && (c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted]) {
+			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets", names[i],
+				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets))
+		}
+	}
+	if open == nil {
+		return nil
+	}
+	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+}
+
+// published is a worker's account as others may read it while the worker goes
+// on: copied once a piece of work.
+type published struct {
+	mu sync.Mutex
+	t  Totals
+}
+
+func (p *published) store(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sets := p.t.RuleSets
+	p.t = w.count
+	p.t.Clock = w.clock
+	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
+	p.t.RuleSets = sets[:0]
+	for _, t := range w.tables {
+		p.t.RuleSets = append(p.t.RuleSets, t.Counts)
+	}
+}
+
+func (p *published) addTo(t *Totals) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.add(&p.t)
+}
