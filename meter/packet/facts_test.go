@@ -63,9 +63,8 @@ func transportFactsOf(f facts, h *Headers) {
 	if h.Layers&(HasICMP|HasICMPv6) != 0 {
 		f.set("icmp", "%d/%d", h.ICMPType, h.ICMPCode)
 	}
-	if h.Layers&HasPayload != 0 && h.Layers&(HasTCP|HasUDP) != 0 && h.Proto != ProtoUDPLite {
-		captured := max(0, min(int(h.PayloadLen), int(h.CapLen)-int(h.PayloadOff)))
-		f.set("payload", "%d", captured)
+	if h.Layers&HasPayload != 0 && h.Layers&(HasTCP|HasUDP) != 0 && h.Proto != ProtoUDPLite && h.PayloadOff <= h.CapLen {
+		f.set("payload", "%d", min(h.PayloadLen, h.CapLen-h.PayloadOff))
 	}
 }
 
@@ -73,6 +72,7 @@ func transportFactsOf(f facts, h *Headers) {
 type oracle struct {
 	facts  facts
 	layers []gopacket.Layer // up to the outermost IP header's transport
+	ipOff  int              // where that IP header begins
 	err    string           // why it gave up, if it did
 }
 
@@ -83,6 +83,10 @@ func (o *oracle) has(t gopacket.LayerType) bool {
 // askGopacket decodes a frame with gopacket, and collects from its layers what
 // belongs to the outermost IP header.
 func askGopacket(link LinkType, data []byte) *oracle {
+	data = slices.Clip(data) // gopacket's PPPoE reads into the capacity
+	if link == LinkIEEE80211 {
+		data = append(data, 0, 0, 0, 0) // gopacket takes 4 octets off as the FCS
+	}
 	pkt := gopacket.NewPacket(data, gopacketLinks[link], gopacket.DecodeOptions{NoCopy: true})
 	o := &oracle{facts: facts{}}
 	if e := pkt.ErrorLayer(); e != nil {
@@ -95,6 +99,9 @@ func askGopacket(link LinkType, data []byte) *oracle {
 		}
 		if ips == 2 || ips == 0 && l.LayerType() == layers.LayerTypeGRE {
 			break
+		}
+		if ips == 0 {
+			o.ipOff += len(l.LayerContents())
 		}
 		o.layers = append(o.layers, l)
 		o.link(l)
@@ -239,10 +246,10 @@ func (o *oracle) transport(l gopacket.Layer) {
 	case *layers.TCP:
 		f.set("ports", "%d %d", l.SrcPort, l.DstPort)
 		f.set("tcp", "flags %03x seq %d ack %d window %d", tcpFlags(l), l.Seq, l.Ack, l.Window)
-		f.set("payload", "%d", len(l.Payload))
+		f.payload(l.Payload)
 	case *layers.UDP:
 		f.set("ports", "%d %d", l.SrcPort, l.DstPort)
-		f.set("payload", "%d", len(l.Payload))
+		f.payload(l.Payload)
 	case *layers.UDPLite:
 		f.set("ports", "%d %d", l.SrcPort, l.DstPort)
 	case *layers.SCTP:
@@ -251,6 +258,13 @@ func (o *oracle) transport(l gopacket.Layer) {
 		f.set("icmp", "%d/%d", l.TypeCode.Type(), l.TypeCode.Code())
 	case *layers.ICMPv6:
 		f.set("icmp", "%d/%d", l.TypeCode.Type(), l.TypeCode.Code())
+	}
+}
+
+// payload is nil where gopacket could not tell where it begins.
+func (f facts) payload(b []byte) {
+	if b != nil {
+		f.set("payload", "%d", len(b))
 	}
 }
 
@@ -292,14 +306,35 @@ func (o *oracle) bridged() bool {
 	return n > 1
 }
 
-// shortened reports whether an 802.3 frame states less than it has.
-func (o *oracle) shortened() bool {
+// ends returns where the first layer of a type says that the frame ends; 0 if
+// there is none.
+func (o *oracle) ends(t gopacket.LayerType) int {
+	off := 0
 	for _, l := range o.layers {
-		if e, ok := l.(*layers.Ethernet); ok && e.EthernetType == layers.EthernetTypeLLC {
-			return true
+		off += len(l.LayerContents())
+		if l.LayerType() == t {
+			return off + len(l.LayerPayload())
 		}
 	}
-	return false
+	return 0
+}
+
+// leadsTo returns the EtherType at which gopacket stood last.
+func (o *oracle) leadsTo() layers.EthernetType {
+	var typ layers.EthernetType
+	for _, l := range o.layers {
+		switch l := l.(type) {
+		case *layers.Ethernet:
+			typ = l.EthernetType
+		case *layers.Dot1Q:
+			typ = l.Type
+		case *layers.SNAP:
+			typ = l.Type
+		case *layers.LinuxSLL:
+			typ = l.EthernetType
+		}
+	}
+	return typ
 }
 
 // statesNoLength reports whether the IP header, of this version, has 0 for the

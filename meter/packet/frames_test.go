@@ -73,3 +73,54 @@ func ip6Packet(next byte, payload ...[]byte) []byte {
 }
 
 func cat(parts ...[]byte) []byte { return slices.Concat(parts...) }
+
+// want4 and want6 fill in what ip4Header and ip6Header state.
+
+func want4(h Headers) Headers {
+	h.Layers |= HasIPv4
+	h.Version, h.TClass, h.TTL = 4, 0xb8, 64
+	h.FragID = 0x1234
+	h.Src = [16]byte{10: 0xff, 11: 0xff, 12: 192, 13: 0, 14: 2, 15: 1}
+	h.Dst = [16]byte{10: 0xff, 11: 0xff, 12: 198, 13: 51, 14: 100, 15: 2}
+	return h
+}
+
+func want6(h Headers) Headers {
+	h.Layers |= HasIPv6
+	h.Version, h.TClass, h.TTL, h.FlowLabel = 6, 0xb8, 63, 0xabcde
+	h.Src = [16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 1}
+	h.Dst = [16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: 2}
+	return h
+}
+
+// udp4 is a whole IPv4 UDP packet, and wantUDP4 what is to be found in it when
+// it begins at off.
+var udp4 = ip4Packet(ProtoUDP, udpBytes)
+
+func wantUDP4(off uint32, h Headers) Headers {
+	h.Layers |= HasPorts | HasUDP | HasPayload
+	h.Proto, h.TotalLen, h.DontFragment = ProtoUDP, 32, true
+	h.SrcPort, h.DstPort = 5353, 53
+	h.PayloadOff, h.PayloadLen = off+minIPv4+udpLen, 4
+	return want4(h)
+}
+
+// udp6 and wantUDP6 are the same for IPv6.
+var udp6 = ip6Packet(ProtoUDP, udpBytes)
+
+func wantUDP6(off uint32, h Headers) Headers {
+	h.Layers |= HasPorts | HasUDP | HasPayload
+	h.Proto, h.TotalLen = ProtoUDP, 52
+	h.SrcPort, h.DstPort = 5353, 53
+	h.PayloadOff, h.PayloadLen = off+minIPv6+udpLen, 4
+	return want6(h)
+}
+
+// wantMAC adds the addresses of macs and an EtherType.
+func wantMAC(typ uint16, h Headers) Headers {
+	h.Layers |= HasMAC | HasEtherType
+	h.DstMAC = [6]byte{0x02, 0, 0, 0, 0, 0xbb}
+	h.SrcMAC = [6]byte{0x02, 0, 0, 0, 0, 0xaa}
+	h.EtherType = typ
+	return h
+}

@@ -142,8 +142,34 @@ var rules = []struct {
 		func(c *comparison) bool { return c.outcome != OK && c.theirs.wrongVersion() }},
 	{"gopacket reads on in a frame that a frame carries", "ip",
 		func(c *comparison) bool { return c.outcome == NotIP && c.theirs.bridged() }},
-	{"gopacket ends an 802.3 frame at its stated length", "ip total payload " + afterHeader,
-		func(c *comparison) bool { return c.theirs.shortened() }},
+	{"gopacket ends a frame at the length that 802.3 or PPPoE state", "ip id label total payload " + afterHeader,
+		func(c *comparison) bool {
+			e, p := c.theirs.ends(layers.LayerTypeEthernet), c.theirs.ends(layers.LayerTypePPPoE)
+			return e != 0 && e < len(c.data) || p != 0 && p < len(c.data)
+		}},
+	{"gopacket checks neither version nor stage of PPPoE", "ip",
+		func(c *comparison) bool {
+			return c.outcome == NotIP && c.theirs.has(layers.LayerTypePPPoE) && c.h.Layers&HasPPPoE == 0
+		}},
+	{"gopacket takes the protocol of any SNAP, LLC control field or OUI, for an EtherType", "ip",
+		func(c *comparison) bool { return c.outcome == NotIP && c.theirs.has(layers.LayerTypeSNAP) }},
+	{"PPP in Ethernet (EtherType 0x880b) is not read", "ip",
+		func(c *comparison) bool {
+			return c.outcome == NotIP && c.h.Layers&HasEtherType != 0 && c.h.EtherType == 0x880b
+		}},
+	{"gopacket knows the tags 0x8100 and 0x88a8", "ip vlan",
+		func(c *comparison) bool {
+			typ := uint16(c.theirs.leadsTo())
+			return isTag(typ) && typ != 0x8100 && typ != 0x88a8
+		}},
+	{"gopacket knows LLC in Ethernet without a tag", "ip",
+		func(c *comparison) bool { return c.h.Layers&HasIP != 0 && c.theirs.leadsTo() <= maxLength }},
+	{"gopacket lacks Cisco HDLC", "ip",
+		func(c *comparison) bool {
+			return (c.link == LinkPPP || c.link == LinkPPPHDLC) && (c.data[0] == hdlcCiscoUnicast || c.data[0] == hdlcCiscoBroadcast)
+		}},
+	{"gopacket reads on in later fragments and aggregates of 802.11", "ip",
+		func(c *comparison) bool { return c.outcome == NotIP && c.theirs.has(layers.LayerTypeDot11) }},
 	{"gopacket panics, and says so", "ip " + afterHeader,
 		func(c *comparison) bool { return c.gave("runtime error") }},
 	{"a stated length of 0 is the rest of the frame on the wire; gopacket has what was captured, in 16 bits", "total payload",
@@ -157,15 +183,25 @@ var rules = []struct {
 	{"gopacket gives up on bad IPv4 options", afterIP,
 		func(c *comparison) bool { return c.gave("IP option length", "Invalid IP option", "Invalid ip4 option") }},
 	{"gopacket gives up on bad IPv6 options", afterHeader,
-		func(c *comparison) bool { return c.gave("IPv6 header TLV option", "Jumbo length", "IPv6 has jumbo length") }},
+		func(c *comparison) bool {
+			return c.gave("IPv6 header TLV option", "IPv6 header option", "Jumbo length", "IPv6 has jumbo length")
+		}},
 	{"gopacket knows routing header type 0 alone", afterHeader,
-		func(c *comparison) bool { return c.gave("Unknown IPv6 routing header type", "Invalid IPv6 source routing") }},
+		func(c *comparison) bool {
+			return c.gave("Unknown IPv6 routing header type", "Invalid IPv6 source routing")
+		}},
 	{"gopacket wants an extension header whole, we its first 8 octets", afterHeader,
 		func(c *comparison) bool {
 			return c.gave("Invalid ip6-extension header.", "Invalid ip6-fragment header.", "IPSec AH packet less", "Truncated AH packet")
 		}},
 	{"gopacket lacks the protocol", afterHeader,
-		func(c *comparison) bool { return c.gave("Layer type not currently supported") }},
+		func(c *comparison) bool {
+			return c.gave("Layer type not currently supported", "Unable to decode IPProtocol")
+		}},
+	{"gopacket forgets hop-by-hop options when it takes padding off", afterHeader,
+		func(c *comparison) bool {
+			return c.theirs.has(layers.LayerTypeIPv6HopByHop) && c.theirs.ipOff+int(c.h.TotalLen) < len(c.data)
+		}},
 	{"AH is walked over in IPv6 alone", afterIP,
 		func(c *comparison) bool { return c.h.Layers&HasIPv4 != 0 && c.theirs.has(layers.LayerTypeIPSecAH) }},
 	{"gopacket wants the transport header whole", afterIP,
