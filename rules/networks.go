@@ -74,10 +74,10 @@ func (n *Networks) add(name string, prefixes []netip.Prefix) {
 
 // ParseNetworks reads the value of `networks:`, a mapping of names to lists of
 // prefixes and addresses. Without home, the default home stays.
-func ParseNetworks(v conf.Value) *Networks { return DefaultNetworks().with(v) }
+func ParseNetworks(v conf.Value) *Networks { return DefaultNetworks().With(v) }
 
-// with returns n and the lists of v; those of v replace lists of the same name.
-func (n *Networks) with(v conf.Value) *Networks {
+// With returns n and the lists of v; those of v replace lists of the same name.
+func (n *Networks) With(v conf.Value) *Networks {
 	both := &Networks{lists: map[string]*prefixList{}, home: n.home, fixed: n.fixed}
 	for name, l := range n.lists {
 		both.lists[name] = l

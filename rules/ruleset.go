@@ -118,7 +118,7 @@ func ParseFile(v conf.Value, nets *Networks) ([]*RuleSet, *Networks) {
 		"sets":     func(v conf.Value) { sets = v },
 		"rulesets": func(v conf.Value) { rulesets = v },
 	})
-	nets = nets.with(networks)
+	nets = nets.With(networks)
 	all := ParseSets(sets, nets)
 	if rulesets.Node == nil {
 		return []*RuleSet{Default(nets)}, nets
