@@ -50,23 +50,21 @@ func parseSet(v conf.Value) *Set {
 	return set
 }
 
-// parseItem reads one value or range. What looks like no value is a name.
+// parseItem reads one value or range. What looks like no value is a name, and
+// so is a number in quotes.
 func parseItem(v conf.Value) (item, *mistake) {
 	text := v.Str()
-	name := item{lo: literal{kind: litName, text: text}}
-	if v.Style&(singleQuoted|doubleQuoted) != 0 {
-		return name, nil
-	}
 	tokens, m := lex(text)
 	if m != nil {
 		return item{}, m
 	}
 	if len(tokens) == 2 && tokens[0].kind == tokWord {
-		if l, m := newLiteral(tokens[0]); m != nil && isName(text) {
-			return name, nil
-		} else {
-			return item{lo: l}, m
+		l, m := newLiteral(tokens[0])
+		quoted := v.Style&(singleQuoted|doubleQuoted) != 0
+		if m != nil && isName(text) || m == nil && quoted && l.kind == litNumber {
+			l, m = literal{kind: litName, text: text}, nil
 		}
+		return item{lo: l}, m
 	}
 	p := &parser{tokens: tokens}
 	it := p.item()

@@ -1,0 +1,142 @@
+package rules
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"flowmeter/meter/conf"
+	"flowmeter/meter/packet"
+)
+
+// readBoth compiles a rule file and prepares the reference for the same rules.
+func readBoth(t testing.TB, text string) (*RuleSet, *reference) {
+	t.Helper()
+	rs := testSet(t, text)
+	v, c := conf.Parse("test.yaml", []byte(text))
+	ref := &reference{nets: DefaultNetworks(), orient: rs.Orient}
+	v.Map(conf.Fields{
+		"networks": func(v conf.Value) { ref.nets = ParseNetworks(v) },
+		"sets":     func(v conf.Value) { ref.sets = ParseSets(v, ref.nets) },
+		"rulesets": func(v conf.Value) {
+			p := &reader{nets: ref.nets, sets: ref.sets, names: newNames(), left: maxRules}
+			v.At(v.Content[0]).Map(conf.Fields{
+				"orient": func(conf.Value) {},
+				"rules":  func(v conf.Value) { ref.rules = p.rules(v, 0) },
+			})
+			ref.names = p.names
+		},
+	})
+	if err := c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return rs, ref
+}
+
+// compare checks one packet, and what a Program says of its keys.
+func compare(t *testing.T, text string, rs *RuleSet, ref *reference, h *packet.Headers) Verdict {
+	t.Helper()
+	got, want := match(rs, h), ref.match(h)
+	if got.Verdict != Counted {
+		got.Key, want.Key = Key{}, Key{}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("-reference +Program:\n%s\npacket %+v\nrules\n%s", diff, h, text)
+	}
+	if got.Verdict == Counted && rs.Program.Conversational() {
+		if k := &got.Key; k.Saved&(SrcAddr|DstAddr) != SrcAddr|DstAddr ||
+			int(k.Src.AddrLen) != addrWidth(h) || int(k.Dst.AddrLen) != addrWidth(h) {
+			t.Fatalf("conversational, but saved %s\nrules\n%s", show(k), text)
+		}
+	}
+	return got.Verdict
+}
+
+func addrWidth(h *packet.Headers) int {
+	if h.Version == 4 {
+		return 32
+	}
+	return 128
+}
+
+// checkConstant: another packet of the same five-tuple and answer of Reply
+// must get the same Match if it was said to be constant.
+func checkConstant(t *testing.T, m *maker, text string, rs *RuleSet, h *packet.Headers) {
+	t.Helper()
+	a := match(rs, h)
+	if !a.Constant {
+		return
+	}
+	other := *m.packet()
+	other.Src, other.Dst, other.Version, other.Proto = h.Src, h.Dst, h.Version, h.Proto
+	other.SrcPort, other.DstPort = h.SrcPort, h.DstPort
+	const same = packet.HasIP | packet.HasPorts
+	other.Layers = other.Layers&^(same|packet.HasTCP|packet.HasUDP|packet.HasICMP|packet.HasICMPv6) | h.Layers&same
+	other.Layers |= transports[h.Proto] & h.Layers
+	b := match(rs, &other)
+	if rs.Program.Reply(h) != rs.Program.Reply(&other) {
+		return
+	}
+	a.Evidence, b.Evidence = 0, 0
+	if a.Verdict != Counted {
+		a.Key, b.Key = Key{}, Key{}
+	}
+	if diff := cmp.Diff(a, b); diff != "" {
+		t.Fatalf("said to be constant, but:\n%s\npackets %+v\n%+v\nrules\n%s", diff, h, other, text)
+	}
+}
+
+// checkFused: with a fused Program, both ways get one verdict and one flow.
+func checkFused(t *testing.T, text string, rs *RuleSet, h *packet.Headers) {
+	t.Helper()
+	if !rs.Program.Fused() || h.Layers&packet.HasIP == 0 {
+		return
+	}
+	a, b := match(rs, h), match(rs, reversed(h))
+	same := a.Verdict == b.Verdict
+	if same && a.Verdict == Counted {
+		same = a.Key.Saved&^FiveTuple == 0 && (a.Key == b.Key || a.Key == b.Key.Swap())
+	}
+	if !same {
+		t.Fatalf("fused, but the two ways get %+v and %+v\npacket %+v\nrules\n%s", a, b, h, text)
+	}
+}
+
+// runSeed makes one rule file and runs packets through it.
+func runSeed(t *testing.T, seed uint64, packets int) (counts [NumVerdicts]int) {
+	m := newMaker(seed)
+	text := m.file()
+	rs, ref := readBoth(t, text)
+	for range packets {
+		h := m.packet()
+		counts[compare(t, text, rs, ref, h)]++
+		checkConstant(t, m, text, rs, h)
+		checkFused(t, text, rs, h)
+	}
+	return counts
+}
+
+func TestProgramEqualsReference(t *testing.T) {
+	var sum [NumVerdicts]int
+	seeds := uint64(1000)
+	if testing.Short() {
+		seeds = 200
+	}
+	for seed := range seeds {
+		for v, n := range runSeed(t, seed, 30) {
+			sum[v] += n
+		}
+	}
+	for v, n := range sum[:Overload] {
+		if n == 0 {
+			t.Errorf("no packet was ever %v: the random rules test too little", Verdict(v))
+		}
+	}
+	t.Logf("counted, ignored, nomatch, no_key: %v", sum[:Overload])
+}
+
+func FuzzProgram(f *testing.F) {
+	f.Add(uint64(1))
+	f.Add(uint64(4711))
+	f.Fuzz(func(t *testing.T, seed uint64) { runSeed(t, seed, 20) })
+}

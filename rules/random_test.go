@@ -1,0 +1,270 @@
+package rules
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+
+	"flowmeter/meter/packet"
+)
+
+// A maker makes random rule files and packets that often fit each other: both
+// draw from the same few values.
+type maker struct{ *rand.Rand }
+
+func newMaker(seed uint64) *maker { return &maker{rand.New(rand.NewPCG(seed, 1))} }
+
+func pick[T any](m *maker, from ...T) T { return from[m.IntN(len(from))] }
+
+var (
+	poolAddr4  = []string{"10.1.2.3", "10.1.2.4", "10.9.0.1", "192.168.4.7", "8.8.8.8", "1.1.1.1", "224.0.0.1", "255.255.255.255", "169.254.3.3"}
+	poolAddr6  = []string{"fd00::1", "fd00::2", "2001:db8::1", "2001:db8:1::1", "fe80::5", "ff02::1", "::ffff:10.1.2.3", "::1"}
+	poolNet4   = []string{"10.0.0.0/8", "10.1.2.0/24", "0.0.0.0/0", "8.8.8.8/32", "10.1.2.4/31", "192.168.5.0/22"}
+	poolNet6   = []string{"fd00::/8", "::/0", "2001:db8::/32", "2001:db8::/48", "::ffff:0:0/96"}
+	poolPort   = []uint16{0, 22, 53, 80, 443, 1024, 8080, 40000, 65535}
+	poolProto  = []uint8{1, 6, 17, 33, 50, 58, 132, 136}
+	poolMAC    = []string{"00:1b:21:00:00:01", "00:1b:21:00:00:02", "ff:ff:ff:ff:ff:ff"}
+	poolNumber = []uint64{0, 1, 4, 6, 8, 40, 60, 64, 100, 128, 129, 1500, 2048, 2054, 4000}
+	poolName   = []string{"web", "names", "in", "out", "big"}
+	poolVar    = []string{"zone", "hits"}
+)
+
+// packet makes a packet, sometimes with rubbish where its layers say nothing.
+func (m *maker) packet() *packet.Headers {
+	h := &packet.Headers{WireLen: uint32(m.number()), CapLen: uint32(m.number()), Iface: uint32(m.IntN(3)),
+		EtherType: pick(m, uint16(0x800), 0x806, 0x86dd), MPLSLabel: uint32(m.number()), Proto: pick(m, poolProto...),
+		TClass: uint8(m.number()), TTL: uint8(m.number()), TotalLen: uint32(m.number()), FlowLabel: uint32(m.number()),
+		FragID: uint32(m.number()), FragOffset: uint16(m.IntN(3)), MoreFragments: m.IntN(2) == 0, DontFragment: m.IntN(2) == 0,
+		SrcPort: pick(m, poolPort...), DstPort: pick(m, poolPort...), TCPFlags: uint16(m.IntN(1 << 13)),
+		Window: uint16(m.number()), Seq: uint32(m.number()), Ack: uint32(m.number()),
+		ICMPType: pick[uint8](m, 0, 3, 8, 14, 128, 129), ICMPCode: uint8(m.IntN(3)), PayloadLen: uint32(m.number())}
+	h.VLAN[0].TCI, h.VLAN[1].TCI = uint16(m.number())|uint16(m.IntN(8))<<13, uint16(m.number())
+	m.mac(&h.SrcMAC)
+	m.mac(&h.DstMAC)
+	m.layers(h)
+	pool := poolAddr4
+	if h.Layers&packet.HasIPv6 != 0 {
+		pool = poolAddr6
+	}
+	h.Src, h.Dst = netip.MustParseAddr(pick(m, pool...)).As16(), netip.MustParseAddr(pick(m, pool...)).As16()
+	return h
+}
+
+func (m *maker) number() uint64 { return pick(m, poolNumber...) }
+
+func (m *maker) mac(to *[6]byte) {
+	fmt.Sscanf(pick(m, poolMAC...), "%x:%x:%x:%x:%x:%x", &to[0], &to[1], &to[2], &to[3], &to[4], &to[5])
+}
+
+// layers chooses which layers a packet has; they agree with each other.
+func (m *maker) layers(h *packet.Headers) {
+	some := func(of packet.Layer) {
+		if m.IntN(2) == 0 {
+			h.Layers |= of
+		}
+	}
+	some(packet.HasMAC)
+	some(packet.HasEtherType)
+	some(packet.HasVLAN)
+	if h.Layers&packet.HasVLAN != 0 {
+		some(packet.HasVLAN2)
+	}
+	some(packet.HasMPLS)
+	if m.IntN(8) == 0 {
+		return
+	}
+	h.Version, h.Layers = 4, h.Layers|packet.HasIPv4
+	if m.IntN(2) == 0 {
+		h.Version, h.Layers = 6, h.Layers&^packet.HasIPv4|packet.HasIPv6
+	}
+	some(packet.HasFragment)
+	m.transport(h)
+}
+
+var transports = map[uint8]packet.Layer{
+	packet.ProtoTCP: packet.HasPorts | packet.HasTCP, packet.ProtoUDP: packet.HasPorts | packet.HasUDP,
+	packet.ProtoUDPLite: packet.HasPorts | packet.HasUDP, packet.ProtoSCTP: packet.HasPorts | packet.HasSCTP,
+	packet.ProtoDCCP: packet.HasPorts | packet.HasDCCP, packet.ProtoICMP: packet.HasICMP, packet.ProtoICMPv6: packet.HasICMPv6,
+}
+
+func (m *maker) transport(h *packet.Headers) {
+	switch m.IntN(6) {
+	case 0: // not captured, or a later fragment
+	case 1: // the ports alone were captured
+		h.Layers |= transports[h.Proto] & packet.HasPorts
+	default:
+		h.Layers |= transports[h.Proto] | packet.HasPayload
+	}
+}
+
+// file makes a rule file with one rule set.
+func (m *maker) file() string {
+	var b strings.Builder
+	b.WriteString("networks:\n  home: [10.0.0.0/8, fd00::/8]\n  labs: [10.1.2.0/24, 2001:db8::/32]\n")
+	b.WriteString("sets:\n  web: [80, 443, 8000..8100]\n  hosts: [10.1.2.3, \"fd00::1\", 8.8.0.0/16]\n")
+	fmt.Fprintf(&b, "rulesets:\n- orient: %s\n  rules:\n", pick(m, orientNames...))
+	fmt.Fprintf(&b, "  - if: proto == 255\n    set: {class: web, kind: web, src.kind: web, dst.kind: web, src.class: big, dst.class: big, zone: names, hits: 7}\n")
+	m.rules(&b, "  ", 0)
+	return b.String()
+}
+
+func (m *maker) rules(b *strings.Builder, indent string, depth int) {
+	for range 1 + m.IntN(4) {
+		m.rule(b, indent, depth)
+	}
+}
+
+func (m *maker) rule(b *strings.Builder, indent string, depth int) {
+	fmt.Fprintf(b, "%s- do: %s\n", indent, pick(m, "next", "next", "count", "count", "ignore", "nomatch"))
+	conditional := m.IntN(8) != 0
+	if conditional {
+		fmt.Fprintf(b, "%s  if: '%s'\n", indent, strings.ReplaceAll(m.expr(0), "'", "\""))
+	}
+	switch m.IntN(4) {
+	case 0:
+		fmt.Fprintf(b, "%s  save: [%s]\n", indent, strings.Join(m.saves(), ", "))
+	case 1:
+		fmt.Fprintf(b, "%s  set: {%s: %s}\n", indent, m.target(), pick(m, "3", "0", "web", "names"))
+	}
+	if conditional && depth < 2 && m.IntN(3) == 0 {
+		fmt.Fprintf(b, "%s  then:\n", indent)
+		m.rules(b, indent+"  ", depth+1)
+	}
+	if conditional && depth < 2 && m.IntN(4) == 0 {
+		fmt.Fprintf(b, "%s  else:\n", indent)
+		m.rules(b, indent+"  ", depth+1)
+	}
+}
+
+func (m *maker) target() string {
+	return pick(m, "class", "kind", "src.kind", "dst.kind", "src.class", "dst.class", "zone", "hits")
+}
+
+func (m *maker) saves() []string {
+	if m.IntN(3) == 0 {
+		return []string{"src.addr", "dst.addr", "src.port", "dst.port", "proto"}
+	}
+	var names []string
+	for range m.IntN(5) {
+		var f *field
+		for f == nil || f.attr == 0 || f.attr&computed != 0 {
+			f = &fields[m.IntN(len(fields))]
+		}
+		name := f.name
+		if w := maskWidth(f); w > 0 && m.IntN(2) == 0 {
+			name += fmt.Sprintf("/%d", m.IntN(w+1))
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func (m *maker) expr(depth int) string {
+	if depth < 3 {
+		switch m.IntN(6) {
+		case 0:
+			return pick(m, "!", "not ") + "(" + m.expr(depth+1) + ")"
+		case 1:
+			return m.expr(depth+1) + pick(m, " && ", " and ") + m.expr(depth+1)
+		case 2:
+			return m.expr(depth+1) + pick(m, " || ", " or ") + m.expr(depth+1)
+		case 3:
+			return "(" + m.expr(depth+1) + ")"
+		}
+	}
+	return m.test()
+}
+
+func (m *maker) test() string {
+	f := &fields[m.IntN(len(fields))]
+	if m.IntN(8) == 0 {
+		f = &field{name: pick(m, poolVar...), typ: typeName, max: max16}
+	}
+	alone := f.typ != typeName && f.typ != typePass
+	if f.typ == typeProto || alone && m.IntN(5) == 0 {
+		return pick(m, "", "!") + f.name
+	}
+	equal := pick(m, " == ", " != ", " eq ", " ne ")
+	switch {
+	case f.typ == typeNumber && m.IntN(3) == 0:
+		return f.name + pick(m, " <= ", " >= ", " le ", " ge ") + m.value(f)
+	case f.isAddr() && m.IntN(3) == 0, f.typ == typeNumber && f.max == max16 && m.IntN(4) == 0:
+		return f.name + pick(m, " in ", equal) + m.list(f)
+	case m.IntN(2) == 0:
+		return f.name + " in {" + strings.Join(m.items(f), ", ") + "}"
+	}
+	return f.name + equal + m.value(f)
+}
+
+func (m *maker) list(f *field) string {
+	switch {
+	case !f.isAddr():
+		return "$web"
+	case f.typ == typeAddr:
+		return pick(m, "$home", "$labs", "$hosts")
+	}
+	return pick(m, "$home", "$labs")
+}
+
+func (m *maker) items(f *field) []string {
+	var items []string
+	for range 1 + m.IntN(12) {
+		items = append(items, m.item(f))
+	}
+	return items
+}
+
+func (m *maker) item(f *field) string {
+	switch {
+	case f.typ == typeNumber && m.IntN(3) == 0:
+		lo, hi := min(m.number(), f.max), min(m.number(), f.max)
+		return fmt.Sprintf("%d..%d", min(lo, hi), max(lo, hi))
+	case (f.typ == typeAddr || f.typ == typeAddr4) && m.IntN(8) == 0:
+		return "10.1.2.0..10.9.0.0"
+	case f.isAddr() && m.IntN(6) == 0:
+		return m.list(f)
+	}
+	return m.value(f)
+}
+
+func (m *maker) value(f *field) string {
+	switch f.typ {
+	case typeBool:
+		return pick(m, "0", "1", "true", "False")
+	case typeNumber:
+		if f.max == max16 && m.IntN(2) == 0 {
+			return fmt.Sprint(pick(m, poolPort...))
+		}
+		if strings.Contains(f.name, "proto") || f.name == "ipv6.nxt" {
+			return fmt.Sprint(pick(m, poolProto...))
+		}
+		return fmt.Sprintf(pick(m, "%d", "0x%x"), min(m.number(), f.max))
+	case typeAddr4:
+		return pick(m, append(poolAddr4, poolNet4...)...)
+	case typeAddr6:
+		return pick(m, append(poolAddr6, poolNet6...)...)
+	case typeAddr:
+		return pick(m, m.value(&field{typ: typeAddr4}), m.value(&field{typ: typeAddr6}))
+	case typeMAC:
+		return pick(m, poolMAC...)
+	case typePass:
+		return pick(m, `"forward"`, `"reverse"`)
+	}
+	return m.nameOf(f.name)
+}
+
+// nameOf returns a number, or a name that file gives to the field.
+func (m *maker) nameOf(name string) string {
+	switch name {
+	case "class":
+		return pick(m, "3", `"web"`, `"in"`, `"out"`, `"internal"`, `"transit"`)
+	case "src.class", "dst.class":
+		return pick(m, "3", "0", `"big"`)
+	case "zone":
+		return pick(m, "3", "0", `"names"`)
+	case "hits":
+		return pick(m, "3", "0", "7")
+	}
+	return pick(m, "3", "0", `"web"`)
+}
