@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -70,11 +69,15 @@ func (s *source) open() error {
 		return nil
 	}
 	s.codec = c.name
-	s.r, err = c.open(bufio.NewReaderSize(s.r, compressedRead))
+	r, err := c.open(s.r)
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return s.explain(err)
+	if err != nil {
+		return s.explain(err)
+	}
+	s.r = r
+	return nil
 }
 
 // explain says that an error came up in decompressing.
