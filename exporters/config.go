@@ -1,0 +1,151 @@
+package exporters
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"flowmeter/meter/conf"
+	"flowmeter/meter/flow"
+)
+
+// Biflow says how a bidirectional record is exported.
+type Biflow uint8
+
+const (
+	Pair  Biflow = iota // one record with both directions
+	Split               // a record for each direction that has packets
+)
+
+// Refresh says how often templates are repeated over UDP.
+type Refresh struct {
+	Time     time.Duration // 0: not by time
+	Messages int           // 0: not by number
+}
+
+// Common is what the configurations of the wire exporters share.
+type Common struct {
+	Address    string // host:port
+	Live       bool   // set by who wires: packets come from an interface, not from traces
+	Domain     uint32 // observation domain (IPFIX), source id (v9); set by who wires
+	Biflow     Biflow
+	Fields     []string // names of the information model, in this order; empty: the default ones
+	Rate       int      // records a second over UDP: AutoRate, 0 = no limit, or a number
+	MaxMessage int      // octets of a message; 0: the transport's default
+	Refresh    Refresh
+	Queue      QueueConfig
+}
+
+const (
+	udpMessage   = 1400 // fits Ethernet's 1500 with some tunnel headers
+	blindMessage = 512  // RFC 7011 §10.3.3: path MTU unknown
+)
+
+// DefaultCommon returns the defaults.
+func DefaultCommon() Common {
+	return Common{
+		Rate:       AutoRate,
+		MaxMessage: udpMessage,
+		Refresh:    Refresh{Time: 600 * time.Second, Messages: 1000},
+		Queue:      DefaultQueue(),
+	}
+}
+
+// RateOf returns the records a second that Rate stands for; 0 is no limit.
+func (c *Common) RateOf() int {
+	if c.Rate != AutoRate {
+		return c.Rate
+	}
+	if c.Live {
+		return 0
+	}
+	return DefaultRate
+}
+
+// Line returns how a collector is reached. Reading traces, the exporter gives
+// up after giveUp.
+func (c *Common) Line(network string, giveUp time.Duration) LineConfig {
+	if c.Live {
+		return LineConfig{Network: network, Address: c.Address, MaxWait: 30 * time.Second}
+	}
+	return LineConfig{Network: network, Address: c.Address, GiveUp: giveUp, MaxWait: time.Second}
+}
+
+// CheckAddress returns an error that says what is wrong with a collector's
+// address.
+func CheckAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return fmt.Errorf("address %q: write host:port, with an IPv6 address in brackets", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("address %q: the port is a number from 1 to 65535", address)
+	}
+	return nil
+}
+
+// CheckFields returns an error if a name is not in the model, or stands twice.
+func CheckFields(names []string, model []flow.Field) error {
+	var known []string
+	for i := range model {
+		known = append(known, model[i].Name)
+	}
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("unknown field %q%s", name, didYouMean(conf.Nearest(name, known)))
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("field %q stands twice", name)
+		}
+	}
+	return nil
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return ": did you mean " + near + "?"
+}
+
+// Keys returns how the keys of the configuration file are read that all wire
+// exporters know.
+func (c *Common) Keys() conf.Fields {
+	return conf.Fields{
+		"address": func(v conf.Value) {
+			c.Address = v.Str()
+			if err := CheckAddress(c.Address); err != nil {
+				v.Errorf("for example collector.example.net:4739", "%v", err)
+			}
+		},
+		"rate":        func(v conf.Value) { c.Rate = int(v.Int(0, 1e9)) },
+		"max_message": func(v conf.Value) { c.MaxMessage = int(v.Int(MinMessage, 65507)) },
+		"path_mtu": func(v conf.Value) {
+			v.Enum("unknown")
+			c.MaxMessage = blindMessage
+		},
+		"queue": func(v conf.Value) {
+			v.Map(conf.Fields{"records": func(v conf.Value) { c.Queue.Records = int(v.Int(1, 1<<30)) }})
+		},
+	}
+}
+
+// TemplateKeys is Keys, and those of the formats that have templates.
+func (c *Common) TemplateKeys() conf.Fields {
+	keys := c.Keys()
+	keys["biflow"] = func(v conf.Value) { c.Biflow = Biflow(v.Enum("pair", "split")) }
+	keys["fields"] = func(v conf.Value) { c.Fields = v.Strings() }
+	keys["template_refresh"] = func(v conf.Value) {
+		v.Map(conf.Fields{
+			"time":     func(v conf.Value) { c.Refresh.Time = v.Duration(0, 24*time.Hour) },
+			"messages": func(v conf.Value) { c.Refresh.Messages = int(v.Int(0, 1e9)) },
+		})
+	}
+	return keys
+}
+
+// MinMessage is the least size of a message that may be set, in octets: a
+// template of all fields must fit.
+const MinMessage = 512

@@ -1,0 +1,301 @@
+package ipfix
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"flowmeter/exporters"
+	"flowmeter/meter/flow"
+
+	"github.com/netsampler/goflow2/v2/decoders/netflow"
+)
+
+// element names a field of a decoded record.
+type element struct {
+	pen uint32
+	id  uint16
+}
+
+// decoded is a data record as goflow2 understood it. Of a field that stands
+// twice it has the first.
+type decoded map[element][]byte
+
+func (d decoded) uint(e element) (v uint64) {
+	for _, b := range d[e] {
+		v = v<<8 | uint64(b)
+	}
+	return v
+}
+
+// collector is goflow2's decoder, and the checks that every message must pass.
+type collector struct {
+	t         testing.TB
+	templates netflow.NetFlowTemplateSystem
+	maximum   int // octets of a message
+	sequence  uint32
+	time      uint32 // of the last export
+	messages  int
+	defined   int // template records, of both kinds
+	records   []decoded
+	options   map[uint16][]decoded
+}
+
+func newCollector(t testing.TB, maximum int) *collector {
+	return &collector{t: t, maximum: maximum, templates: netflow.CreateTemplateSystem(), options: map[uint16][]decoded{}}
+}
+
+// session begins a new transport session.
+func (c *collector) session() {
+	c.templates, c.sequence, c.time = netflow.CreateTemplateSystem(), 0, 0
+}
+
+func (c *collector) message(msg []byte) {
+	c.t.Helper()
+	if len(msg) > c.maximum {
+		c.t.Fatalf("message of %d octets, at most %d allowed", len(msg), c.maximum)
+	}
+	var p netflow.IPFIXPacket
+	if err := netflow.DecodeMessageVersion(bytes.NewBuffer(msg), c.templates, nil, &p); err != nil {
+		c.t.Fatalf("message %d: %v\n%x", c.messages, err, msg)
+	}
+	if int(p.Length) != len(msg) {
+		c.t.Fatalf("length %d, message has %d octets", p.Length, len(msg))
+	}
+	if p.SequenceNumber != c.sequence {
+		c.t.Fatalf("message %d: sequence %d, want %d", c.messages, p.SequenceNumber, c.sequence)
+	}
+	if p.ExportTime < c.time {
+		c.t.Fatalf("export time went back from %d to %d", c.time, p.ExportTime)
+	}
+	c.time = p.ExportTime
+	c.messages++
+	for _, set := range p.FlowSets {
+		c.set(set)
+	}
+}
+
+func (c *collector) set(set any) {
+	c.t.Helper()
+	switch s := set.(type) {
+	case netflow.TemplateFlowSet:
+		c.defined += c.atLeastOne(len(s.Records))
+	case netflow.IPFIXOptionsTemplateFlowSet:
+		c.defined += c.atLeastOne(len(s.Records))
+	case netflow.DataFlowSet:
+		c.sequence += uint32(c.atLeastOne(len(s.Records)))
+		for _, r := range s.Records {
+			c.records = append(c.records, fields(r.Values))
+		}
+	case netflow.OptionsDataFlowSet:
+		c.sequence += uint32(c.atLeastOne(len(s.Records)))
+		for _, r := range s.Records {
+			c.options[s.Id] = append(c.options[s.Id], fields(append(r.ScopesValues, r.OptionsValues...)))
+		}
+	default:
+		c.t.Fatalf("set %T was not decoded: %+v", set, set)
+	}
+}
+
+func (c *collector) atLeastOne(n int) int {
+	if n == 0 {
+		c.t.Fatal("a set without records")
+	}
+	return n
+}
+
+func fields(values []netflow.DataField) decoded {
+	d := decoded{}
+	for _, v := range values {
+		e := element{v.Pen, v.Type & 0x7fff}
+		if _, twice := d[e]; !twice {
+			d[e] = v.Value.([]byte)
+		}
+	}
+	return d
+}
+
+// stream reads messages that stand one after the other.
+func (c *collector) stream(data []byte) {
+	c.t.Helper()
+	for len(data) > 0 {
+		n := int(binary.BigEndian.Uint16(data[2:]))
+		if n < 16 || n > len(data) {
+			c.t.Fatalf("message length %d with %d octets left", n, len(data))
+		}
+		c.message(data[:n])
+		data = data[n:]
+	}
+}
+
+// check compares the decoded records with what was exported, every field.
+func (c *collector) check(cfg Config, want []flow.Record) {
+	c.t.Helper()
+	if len(c.records) != len(want) {
+		c.t.Fatalf("%d records arrived, %d were sent", len(c.records), len(want))
+	}
+	sel := cfg.selected()
+	for i := range want {
+		if err := compare(&cfg, sel, &want[i], c.records[i]); err != nil {
+			c.t.Fatalf("record %d: %v", i, err)
+		}
+	}
+}
+
+func compare(cfg *Config, sel []flow.Field, r *flow.Record, got decoded) error {
+	n := 0
+	for i := range sel {
+		f := &sel[i]
+		for _, w := range []flow.Way{flow.Forward, flow.Reverse} {
+			if !f.In(r, w) || w == flow.Reverse && (!f.TwoWay || cfg.Biflow == exporters.Split) {
+				continue
+			}
+			n++
+			if err := compareField(cfg, f, r, w, got); err != nil {
+				return err
+			}
+		}
+	}
+	if n != len(got) {
+		return fmt.Errorf("%d fields, want %d: %v", len(got), n, got)
+	}
+	return nil
+}
+
+func compareField(cfg *Config, f *flow.Field, r *flow.Record, w flow.Way, got decoded) error {
+	e := element{0, f.ID}
+	if f.Private {
+		e.pen = cfg.Enterprise
+	}
+	if w == flow.Reverse {
+		e.pen = 29305
+	}
+	val, ok := got[e]
+	switch {
+	case !ok:
+		return fmt.Errorf("no %s (%v)", f.Name, e)
+	case f.Bytes != nil && !bytes.Equal(val, f.Bytes(r, w)):
+		return fmt.Errorf("%s is %x, want %x", f.Name, val, f.Bytes(r, w))
+	case f.Text != nil && string(val) != f.Text(r, w):
+		return fmt.Errorf("%s is %q, want %q", f.Name, val, f.Text(r, w))
+	case f.Uint != nil && got.uint(e) != onWire(f.Type, f.Uint(r, w)):
+		return fmt.Errorf("%s %v is %d, want %d", f.Name, w, got.uint(e), onWire(f.Type, f.Uint(r, w)))
+	}
+	return nil
+}
+
+// onWire turns a getter's time into its type's number, the slow way.
+func onWire(t flow.Type, v uint64) uint64 {
+	sec, ns := v/1e9, v%1e9
+	switch t {
+	case flow.Seconds:
+		return sec
+	case flow.Millis:
+		return v / 1e6
+	case flow.Nanos:
+		return (sec+2208988800)<<32 + (ns<<32+1e9-1)/1e9
+	case flow.Micros:
+		units := (ns/1000*1<<21 + 1e6 - 1) / 1e6 // of 2^-21 s
+		return (sec+2208988800)<<32 + units<<11
+	}
+	return v
+}
+
+func batch(records []flow.Record) *flow.Batch {
+	b := &flow.Batch{Records: records, Clock: records[len(records)-1].End}
+	return b
+}
+
+// split does what an exporter should do with records under biflow: split.
+func split(records []flow.Record) []flow.Record {
+	var out []flow.Record
+	for _, r := range records {
+		if r.Has&flow.HasForward != 0 {
+			f := r
+			f.Has &^= flow.HasReverse
+			out = append(out, f)
+		}
+		if r.Has&flow.HasReverse != 0 {
+			out = append(out, turn(r))
+		}
+	}
+	return out
+}
+
+// turn is the reverse direction of r, spelled out.
+func turn(r flow.Record) flow.Record {
+	b := r
+	b.Key = r.Key.Swap()
+	b.Count = [2]flow.Counters{r.Count[1]}
+	b.First.SrcMAC, b.First.DstMAC = r.First.DstMAC, r.First.SrcMAC
+	b.Class = r.Class.Reverse()
+	b.Biflow = map[uint8]uint8{0: 0, 1: 2, 3: 0}[r.Biflow]
+	b.Has = r.Has&^(flow.HasReverse|flow.HasFlowLabel) | flow.HasForward
+	for _, pair := range [][2]flow.Has{
+		{flow.HasSrcV4, flow.HasDstV4}, {flow.HasSrcV6, flow.HasDstV6}, {flow.HasSrcPort, flow.HasDstPort},
+		{flow.HasSrcV4Prefix, flow.HasDstV4Prefix}, {flow.HasSrcV6Prefix, flow.HasDstV6Prefix},
+		{flow.HasSrcMAC, flow.HasDstMAC}, {flow.HasSrcKind, flow.HasDstKind}, {flow.HasSrcClass, flow.HasDstClass},
+	} {
+		b.Has &^= pair[0] | pair[1]
+		if r.Has&pair[0] != 0 {
+			b.Has |= pair[1]
+		}
+		if r.Has&pair[1] != 0 {
+			b.Has |= pair[0]
+		}
+	}
+	return b
+}
+
+// udpServer receives datagrams until it is closed.
+func udpServer(t testing.TB) (addr string, received func(n int) [][]byte) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadBuffer(4 << 20)
+	t.Cleanup(func() { conn.Close() })
+	return conn.LocalAddr().String(), func(n int) [][]byte {
+		var out [][]byte
+		buf := make([]byte, 65536)
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		for len(out) < n {
+			m, err := conn.Read(buf)
+			if err != nil {
+				t.Fatalf("after %d of %d messages: %v", len(out), n, err)
+			}
+			out = append(out, bytes.Clone(buf[:m]))
+		}
+		return out
+	}
+}
+
+// export runs records through an exporter, in batches of some size.
+func export(t testing.TB, cfg Config, records []flow.Record) *Exporter {
+	t.Helper()
+	e, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(records); i += 100 {
+		if err := e.Export(batch(records[i:min(i+100, len(records))])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// exported returns what a Writer gets.
+func exported(t testing.TB, cfg Config, records []flow.Record) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	cfg.Transport, cfg.Writer = Writer, &buf
+	export(t, cfg, records)
+	return buf.Bytes()
+}

@@ -1,0 +1,101 @@
+package ipfix
+
+import (
+	"slices"
+
+	"flowmeter/exporters"
+	"flowmeter/exporters/internal/wire"
+	"flowmeter/meter/flow"
+)
+
+// reversePEN marks the reverse twin of an IANA field (RFC 5103 §6.1).
+const reversePEN = 29305
+
+// large are the fields that the default selection leaves out: they would add
+// half as much again to a record, and collectors that take totals for deltas
+// would count the pieces of a long flow twice.
+var large = []string{
+	"octetTotalCount", "packetTotalCount", "layer2OctetDeltaCount",
+	"minimumIpTotalLength", "maximumIpTotalLength",
+}
+
+// reduced gives the octets of fields that are exported in fewer than their
+// type has (RFC 7011 §6.2): these fit by nature.
+var reduced = map[string]uint16{"minimumIpTotalLength": 4, "maximumIpTotalLength": 4}
+
+// selected returns the fields to export, in their order. A prefix brings its
+// length with it.
+func (c *Config) selected() []flow.Field {
+	var out []flow.Field
+	model := flow.Model(c.Precision)
+	add := func(f flow.Field) {
+		if f.ID != 0 && (c.Private || !f.Private) {
+			out = append(out, f)
+		}
+	}
+	if len(c.Fields) == 0 {
+		for _, f := range model {
+			if !slices.Contains(large, f.Name) {
+				add(f)
+			}
+		}
+		return out
+	}
+	for _, name := range c.Fields {
+		for _, f := range model {
+			if f.Name == name || f.Name == name+"Length" && !slices.Contains(c.Fields, f.Name) {
+				add(f)
+			}
+		}
+	}
+	return out
+}
+
+// newShapes returns the templates of a configuration, made as records need them.
+func newShapes(c *Config) *wire.Shapes {
+	fields := c.selected()
+	mask := flow.Has(0)
+	for i := range fields {
+		mask |= fields[i].Needs
+		if twin(&fields[i]) && c.Biflow == exporters.Pair {
+			mask |= flow.HasReverse
+		}
+	}
+	return wire.NewShapes(firstData, mask, func(h flow.Has) []wire.Column {
+		return columns(fields, h, c.Enterprise)
+	})
+}
+
+// twin tells whether a field has a reverse twin. The meter's own fields have
+// none: only IANA's number space has a reverse (RFC 5103 §6.2).
+func twin(f *flow.Field) bool { return f.TwoWay && !f.Private }
+
+// columns lays out a record that holds what h says. A reverse twin stands
+// before its forward one: of two columns that they take for the same, some
+// collectors keep the last.
+func columns(fields []flow.Field, h flow.Has, enterprise uint32) []wire.Column {
+	var cols []wire.Column
+	for i := range fields {
+		f := &fields[i]
+		if f.Needs&^h != 0 {
+			continue
+		}
+		if h&flow.HasReverse != 0 && twin(f) {
+			cols = append(cols, column(f, flow.Reverse, reversePEN))
+		}
+		pen := uint32(0)
+		if f.Private {
+			pen = enterprise
+		}
+		cols = append(cols, column(f, flow.Forward, pen))
+	}
+	return cols
+}
+
+func column(f *flow.Field, w flow.Way, pen uint32) wire.Column {
+	c := wire.NewColumn(f, w, f.ID, pen)
+	if size, ok := reduced[f.Name]; ok {
+		c.Size = size
+	}
+	return c
+}

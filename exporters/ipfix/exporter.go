@@ -1,0 +1,247 @@
+package ipfix
+
+import (
+	"context"
+	"crypto/md5"
+	"time"
+
+	"flowmeter/exporters"
+	"flowmeter/exporters/internal/wire"
+	"flowmeter/meter/flow"
+)
+
+// Exporter is an exporters.Sink that speaks IPFIX.
+type Exporter struct {
+	cfg    Config
+	stats  exporters.Stats
+	shapes *wire.Shapes
+	out    transport
+	opts   *options
+	file   *fileSpan // nil unless a file is written
+
+	main     *packer // records, and what must come just before them
+	announce *packer // what a session begins with
+
+	backward  flow.Record // room for the reverse direction of a split record
+	clock     int64       // export time, ns since 1970; never goes back
+	sequence  uint32
+	opened    bool
+	renew     bool      // templates are due again
+	announced time.Time // wall clock
+	messages  int       // since then
+	scratch   []byte
+	err       error // first one of the call
+}
+
+// New returns an exporter. It does nothing until it is used.
+func New(cfg Config) (*Exporter, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	e := &Exporter{cfg: cfg, shapes: newShapes(&cfg), opts: newOptions(&cfg)}
+	e.out = newTransport(e)
+	e.main, e.announce = e.newPacker(), e.newPacker()
+	if cfg.Transport == File || cfg.Transport == Writer {
+		e.file = &fileSpan{}
+	}
+	return e, nil
+}
+
+func (e *Exporter) newPacker() *packer {
+	spare := 0
+	if e.cfg.Checksum {
+		spare = checksumRoom
+	}
+	return &packer{Message: wire.NewMessage(headerSize, e.cfg.maxMessage(), spare), send: e.send}
+}
+
+// Stats returns the exporter's account.
+func (e *Exporter) Stats() *exporters.Stats { return &e.stats }
+
+// Start sets the context that ends all waiting for a collector.
+func (e *Exporter) Start(ctx context.Context) { e.out.start(ctx) }
+
+// Open creates the file, if one is written, so that a path that cannot be
+// written is known before the first packet. Without it, the first record does.
+func (e *Exporter) Open() error { return e.out.open() }
+
+// Export adds the records of a batch to the message that is being filled, and
+// sends each that is full. It returns the first error.
+func (e *Exporter) Export(b *flow.Batch) error {
+	for i := range b.Records {
+		r := &b.Records[i]
+		if e.cfg.Biflow == exporters.Pair {
+			e.add(r, r.Has)
+			continue
+		}
+		e.split(r)
+	}
+	if b.Stats != nil {
+		e.statistics(b.Stats)
+	}
+	return e.done()
+}
+
+// done returns the first error of a call and forgets it.
+func (e *Exporter) done() error {
+	err := e.err
+	e.err = nil
+	return err
+}
+
+// split adds a record for each direction of r that has packets.
+func (e *Exporter) split(r *flow.Record) {
+	if r.Has&flow.HasForward != 0 {
+		e.add(r, r.Has)
+	}
+	if r.Has&flow.HasReverse != 0 {
+		wire.Backward(&e.backward, r)
+		e.add(&e.backward, e.backward.Has)
+	}
+}
+
+// add puts one data record into the message.
+func (e *Exporter) add(r *flow.Record, has flow.Has) {
+	t := e.shapes.Of(has)
+	n := t.Size(r)
+	if !e.main.Holds(max(n, t.Spec)) {
+		e.tooLarge(r)
+		return
+	}
+	if !e.main.Fits(t.ID, n) {
+		e.main.flush()
+	}
+	e.prepare(r.End)
+	e.opts.ruleSet(e.main, r.RuleSet)
+	if !t.Sent {
+		e.define(e.main, t)
+	}
+	dst := e.main.reserve(t.ID, n, t.Least)
+	e.clock = max(e.clock, r.End)
+	t.Put(dst, r, 0)
+	e.main.records++
+	e.count(&e.main.flows, r)
+	if e.file != nil {
+		e.file.add(r, e.cfg.Biflow)
+	}
+}
+
+func (e *Exporter) count(t *exporters.Tally, r *flow.Record) {
+	if e.cfg.Biflow == exporters.Pair {
+		t.Add(r)
+	} else {
+		t.AddForward(r)
+	}
+}
+
+func (e *Exporter) tooLarge(r *flow.Record) {
+	var t exporters.Tally
+	e.count(&t, r)
+	e.stats.Drop(exporters.TooLarge, t)
+}
+
+// prepare begins the session before its first record, and repeats templates
+// and options when they are due. Time is in ns since 1970.
+func (e *Exporter) prepare(time int64) {
+	switch {
+	case !e.opened:
+		e.clock = max(e.clock, time)
+		e.opened = true
+		e.note(e.out.begin())
+	case e.renew:
+		e.main.flush()
+		e.introduce()
+	}
+}
+
+// define adds a template and its flow keys to a message.
+func (e *Exporter) define(p *packer, t *wire.Template) {
+	e.scratch = t.AppendRecord(e.scratch[:0])
+	p.template(templateSet, e.scratch)
+	t.Sent = true
+	e.opts.flowKeys(p, t)
+}
+
+// introduce sends, in messages of their own, all that a collector must know
+// to read what follows.
+func (e *Exporter) introduce() {
+	e.renew, e.messages, e.announced = false, 0, time.Now()
+	e.opts.templates(e.announce)
+	e.opts.known(e.announce)
+	for _, t := range e.shapes.All() {
+		e.define(e.announce, t)
+	}
+	e.announce.flush()
+}
+
+// send finishes a message and gives it to the transport.
+func (e *Exporter) send(p *packer) {
+	e.seal(p)
+	err := e.out.send(p)
+	e.sequence += uint32(p.records)
+	if err != nil {
+		e.stats.Drop(exporters.ReasonOf(err), p.flows)
+		e.note(err)
+		return
+	}
+	e.stats.Sent(p.flows.Records, len(p.Buf))
+}
+
+// seal finishes a message. A checksum is the last record: the MD5 of the
+// message with zeros where the sum stands (RFC 5655 §8.1.1).
+func (e *Exporter) seal(p *packer) {
+	if !e.cfg.Checksum {
+		p.seal(e.exportTime(), e.cfg.Domain)
+		stamp(p.Buf, e.sequence)
+		return
+	}
+	rec := p.Tail(checksumID, checksumSize)
+	clear(rec)
+	p.records++
+	p.seal(e.exportTime(), e.cfg.Domain)
+	stamp(p.Buf, e.sequence)
+	sum := md5.Sum(p.Buf)
+	copy(rec[1:], sum[:])
+}
+
+// exportTime is the wall clock live; reading traces, the decided-end time of
+// the message's last record, so that the same records give the same octets.
+func (e *Exporter) exportTime() uint32 {
+	if e.cfg.Live {
+		e.clock = max(e.clock, time.Now().UnixNano())
+	}
+	return uint32(e.clock / 1e9)
+}
+
+func (e *Exporter) note(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+// Tick sends what waits, live, and repeats templates when their time is come.
+func (e *Exporter) Tick(now time.Time) error {
+	if e.opened && e.out.stale(now) {
+		e.renew = true
+	}
+	if !e.cfg.Live {
+		return nil
+	}
+	e.main.flush()
+	if e.renew {
+		e.introduce()
+	}
+	e.note(e.out.flush())
+	return e.done()
+}
+
+// Close sends what waits and closes the connection or the file.
+func (e *Exporter) Close() error {
+	if e.file != nil {
+		e.prepare(0)
+		e.file.finish(e)
+	}
+	e.main.flush()
+	e.note(e.out.close())
+	return e.done()
+}

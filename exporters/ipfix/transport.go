@@ -1,0 +1,183 @@
+package ipfix
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"flowmeter/exporters"
+)
+
+// transport brings finished messages to their place.
+type transport interface {
+	start(ctx context.Context)
+	open() error              // creates a file
+	begin() error             // begins the session: the exporter introduces itself
+	send(p *packer) error     // p is sealed and stamped
+	stale(now time.Time) bool // the collector may have lost our templates
+	flush() error
+	close() error
+}
+
+func newTransport(e *Exporter) transport {
+	cfg := &e.cfg
+	switch cfg.Transport {
+	case TCP:
+		return &tcpOut{e: e, tcp: exporters.NewTCP(cfg.Line("tcp", cfg.GiveUp)), history: exporters.NewHistory(cfg.Overlap)}
+	case File:
+		return &streamOut{e: e, Stream: exporters.NewFile(cfg.Path)}
+	case Writer:
+		return &streamOut{e: e, Stream: exporters.NewStream(cfg.Writer)}
+	}
+	return &udpOut{e: e, udp: exporters.NewUDP(cfg.Line("udp", cfg.GiveUp)),
+		pacer: exporters.NewPacer(cfg.RateOf()), ctx: context.Background()}
+}
+
+// udpOut sends datagrams, and templates again and again.
+type udpOut struct {
+	e     *Exporter
+	udp   *exporters.UDP
+	pacer *exporters.Pacer
+	ctx   context.Context
+}
+
+func (o *udpOut) start(ctx context.Context) {
+	o.ctx = ctx
+	o.udp.Start(ctx)
+}
+
+func (o *udpOut) open() error { return nil }
+
+func (o *udpOut) begin() error {
+	o.e.introduce()
+	return nil
+}
+
+func (o *udpOut) send(p *packer) error {
+	o.pacer.Take(o.ctx, int(p.records))
+	err := o.udp.Send(p.Buf)
+	if p == o.e.main {
+		o.e.messages++
+	}
+	every := o.e.cfg.Refresh.Messages
+	if err != nil || every > 0 && o.e.messages >= every {
+		o.e.renew = true
+	}
+	return err
+}
+
+func (o *udpOut) stale(now time.Time) bool {
+	every := o.e.cfg.Refresh.Time
+	return o.udp.Refused() || every > 0 && now.Sub(o.e.announced) >= every
+}
+
+func (o *udpOut) flush() error { return nil }
+func (o *udpOut) close() error { return o.udp.Close() }
+
+// streamOut writes an IPFIX file.
+type streamOut struct {
+	e *Exporter
+	*exporters.Stream
+}
+
+func (o *streamOut) start(context.Context) {}
+func (o *streamOut) open() error           { return o.Open() }
+
+func (o *streamOut) begin() error {
+	o.e.introduce()
+	return nil
+}
+
+func (o *streamOut) send(p *packer) error { return o.Send(p.Buf) }
+func (o *streamOut) stale(time.Time) bool { return false }
+func (o *streamOut) flush() error         { return o.Flush() }
+func (o *streamOut) close() error         { return o.Close() }
+
+// tcpOut sends over one connection after the other. Each is a session of its
+// own: templates are sent again, the sequence begins at 0, and what the last
+// one may have lost is repeated.
+type tcpOut struct {
+	e       *Exporter
+	tcp     *exporters.TCP
+	history *exporters.History
+}
+
+func (o *tcpOut) start(ctx context.Context) { o.tcp.Start(ctx) }
+func (o *tcpOut) open() error               { return nil }
+
+// begin makes a connection, if there is none, and begins the session on it.
+func (o *tcpOut) begin() error {
+	for !o.tcp.Open() {
+		if err := o.tcp.Connect(); err != nil {
+			return err
+		}
+		o.e.sequence = 0
+		o.e.introduce()
+		o.replay()
+	}
+	return nil
+}
+
+// replay sends once more what the last connection may have lost.
+func (o *tcpOut) replay() {
+	for _, s := range o.history.All() {
+		stamp(s.Msg, o.e.sequence)
+		if o.tcp.Send(s.Msg) != nil {
+			return
+		}
+		o.e.sequence += uint32(s.Records)
+		o.e.stats.Resent.Add(s.Flows.Records)
+	}
+}
+
+// send does not return until the message was written to a connection, or the
+// patience for this outage is used up.
+func (o *tcpOut) send(p *packer) error {
+	if p == o.e.announce {
+		return o.tcp.Send(p.Buf)
+	}
+	for {
+		if err := o.begin(); err != nil {
+			return err
+		}
+		stamp(p.Buf, o.e.sequence)
+		if o.tcp.Send(p.Buf) == nil {
+			o.history.Add(p.Buf, p.records, p.flows)
+			return nil
+		}
+	}
+}
+
+func (o *tcpOut) stale(time.Time) bool { return false }
+func (o *tcpOut) flush() error         { return nil }
+
+const (
+	finishWait  = 2 * time.Second // for the collector to close its side
+	finishTries = 3
+)
+
+// close waits until the collector has read all. If it went away before, the
+// end is repeated; and if it does not come back, what it may not have got is
+// counted as lost.
+func (o *tcpOut) close() error {
+	var err error
+	for range finishTries {
+		if len(o.history.All()) == 0 {
+			return o.tcp.Close()
+		}
+		if err = o.tcp.Finish(finishWait); err == nil {
+			return nil
+		}
+		if err = o.begin(); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, o.loseHistory())
+}
+
+func (o *tcpOut) loseHistory() error {
+	for _, s := range o.history.All() {
+		o.e.stats.Drop(exporters.Unreachable, s.Flows)
+	}
+	return errors.New("the collector closed the connection before the end: what was sent last may be lost")
+}

@@ -1,0 +1,52 @@
+package ipfix
+
+import (
+	"encoding/binary"
+	"math"
+
+	"flowmeter/exporters/internal/wire"
+	"flowmeter/meter/flow"
+)
+
+// descriptions of the meter's own fields, for their type records. A field
+// that is not here goes without.
+var descriptions = map[string]string{
+	"ruleSetId":         "rule set that made the record, numbered from 1",
+	"pieceNumber":       "piece of a flow exported in several, from 0",
+	"flowClass":         "1 in, 2 out, 3 internal, 4 transit, as seen from the home networks; or set by rules",
+	"directionEvidence": "why the source is the source: 1 syn, 2 synack, 3 icmp, 4 rule, 5 perimeter, 6 first packet",
+	"flowKind":          "kind of flow, set by rules",
+	"sourceKind":        "kind of source, set by rules",
+	"destinationKind":   "kind of destination, set by rules",
+	"sourceClass":       "class of source, set by rules",
+	"destinationClass":  "class of destination, set by rules",
+	"mplsTopLabel":      "top MPLS label, 20 bits",
+}
+
+// largest value of each unsigned type.
+var largest = map[flow.Type]uint64{
+	flow.Unsigned8: math.MaxUint8, flow.Unsigned16: math.MaxUint16,
+	flow.Unsigned32: math.MaxUint32, flow.Unsigned64: math.MaxUint64,
+}
+
+// typeRecords returns the Information Element Type records (RFC 5610 §3.9) of
+// the private fields that are exported.
+func typeRecords(c *Config) [][]byte {
+	var recs [][]byte
+	fields := c.selected()
+	for i := range fields {
+		f := &fields[i]
+		if !f.Private {
+			continue
+		}
+		rec := binary.BigEndian.AppendUint32(nil, c.Enterprise)
+		rec = binary.BigEndian.AppendUint16(rec, f.ID)
+		rec = append(rec, byte(f.Type), byte(f.Semantics))
+		rec = binary.BigEndian.AppendUint16(rec, uint16(f.Units))
+		rec = binary.BigEndian.AppendUint64(rec, 0)
+		rec = binary.BigEndian.AppendUint64(rec, largest[f.Type])
+		rec = wire.AppendString(rec, f.Name)
+		recs = append(recs, wire.AppendString(rec, descriptions[f.Name]))
+	}
+	return recs
+}

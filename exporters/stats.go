@@ -1,0 +1,133 @@
+package exporters
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"flowmeter/meter/flow"
+)
+
+// Reason says why records were not exported. It is the label `reason` of
+// meter_export_dropped_records_total.
+type Reason uint8
+
+const (
+	QueueFull   Reason = iota // the exporter did not keep up
+	Unreachable               // the collector could not be reached in time
+	Failed                    // writing or sending failed
+	TooLarge                  // a record longer than a message
+	Stopped                   // the meter stopped before they were sent
+	IPv6                      // the format has no room for IPv6
+	NotIP                     // the format has no room for other than IP
+	NumReasons
+)
+
+var reasonNames = [NumReasons]string{
+	"queue_full", "unreachable", "failed", "too_large", "stopped", "ipv6", "not_ip",
+}
+
+// String returns the reason as a label value.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Skipped tells whether records with this reason were left out because the
+// format cannot hold them. They are no loss of the exporter.
+func (r Reason) Skipped() bool { return r == IPv6 || r == NotIP }
+
+// Tally is a number of records and what they carried.
+type Tally struct {
+	Records, Packets, Octets uint64
+	First, Last              int64 // decided-end times, ns since 1970; valid if Records > 0
+}
+
+// Add counts a record, both its directions.
+func (t *Tally) Add(r *flow.Record) {
+	t.AddForward(r)
+	t.Packets += r.Count[flow.Reverse].Packets
+	t.Octets += r.Count[flow.Reverse].Octets
+}
+
+// AddForward counts a record of which only the forward direction is meant.
+func (t *Tally) AddForward(r *flow.Record) {
+	if t.Records == 0 {
+		t.First = r.End
+	}
+	t.Last = r.End
+	t.Records++
+	t.Packets += r.Count[flow.Forward].Packets
+	t.Octets += r.Count[flow.Forward].Octets
+}
+
+// TallyOf counts the records of a batch.
+func TallyOf(b *flow.Batch) Tally {
+	var t Tally
+	for i := range b.Records {
+		t.Add(&b.Records[i])
+	}
+	return t
+}
+
+// Stats is the account of one exporter. It may be read at any time.
+type Stats struct {
+	Records  atomic.Uint64 // exported; data records where a format splits them
+	Octets   atomic.Uint64 // sent or written, message headers included
+	Messages atomic.Uint64
+	Resent   atomic.Uint64 // data records that were sent once more after a break
+	Errors   atomic.Uint64 // calls of the Sink that failed
+	Queued   atomic.Int64  // records that wait in the queue
+	Up       atomic.Bool   // the last thing tried succeeded
+
+	dropped   [NumReasons]drops
+	firstDrop atomic.Int64
+	lastDrop  atomic.Int64
+}
+
+type drops struct{ records, packets, octets atomic.Uint64 }
+
+// Drop counts records that were not exported.
+func (s *Stats) Drop(why Reason, t Tally) {
+	if t.Records == 0 {
+		return
+	}
+	d := &s.dropped[why]
+	d.records.Add(t.Records)
+	d.packets.Add(t.Packets)
+	d.octets.Add(t.Octets)
+	if !why.Skipped() {
+		s.firstDrop.CompareAndSwap(0, t.First)
+		s.lastDrop.Store(t.Last)
+	}
+}
+
+// Dropped returns how many records were not exported for the given reason.
+func (s *Stats) Dropped(why Reason) uint64 { return s.dropped[why].records.Load() }
+
+// Lost sums what was dropped, without what the format cannot hold.
+func (s *Stats) Lost() Tally {
+	t := Tally{First: s.firstDrop.Load(), Last: s.lastDrop.Load()}
+	for r := range NumReasons {
+		if r.Skipped() {
+			continue
+		}
+		d := &s.dropped[r]
+		t.Records += d.records.Load()
+		t.Packets += d.packets.Load()
+		t.Octets += d.octets.Load()
+	}
+	return t
+}
+
+// ReasonOf returns the reason that an error of a connection is counted under.
+func ReasonOf(err error) Reason {
+	if errors.Is(err, ErrUnreachable) {
+		return Unreachable
+	}
+	return Failed
+}
+
+// Sent counts a message that left.
+func (s *Stats) Sent(records uint64, octets int) {
+	s.Records.Add(records)
+	s.Octets.Add(uint64(octets))
+	s.Messages.Add(1)
+	s.Up.Store(true)
+}
