@@ -25,10 +25,22 @@ type Totals struct {
 	ClockSteps       uint64
 	Ignored          uint64 // counted by no rule set: beside the balance
 	IgnoredOctets    uint64
-	FirstIgnored     int64 // packet times of the first and last such packet, ns since 1970
+	FirstIgnored     int64 // earliest and latest time of such packets, ns since 1970
 	LastIgnored      int64
 	Clock            int64         // trace clock
 	RuleSets         []flow.Counts // by rule set
+}
+
+func newTotals(ruleSets int) Totals {
+	return Totals{RuleSets: make([]flow.Counts, ruleSets)}
+}
+
+// fill writes the account in the terms of RFC 7011 §4, where a packet that is
+// in no flow of any rule set was ignored by the metering process.
+func (t *Totals) fill(s *flow.Statistics) {
+	s.Clock, s.Packets, s.Octets = t.Clock, t.Read, t.Octets
+	s.IgnoredPackets, s.IgnoredOctets = t.Ignored, t.IgnoredOctets
+	s.FirstIgnored, s.LastIgnored = t.FirstIgnored, t.LastIgnored
 }
 
 // add sums the account of another worker.
@@ -43,6 +55,7 @@ func (t *Totals) add(o *Totals) {
 	t.FragmentsFilled += o.FragmentsFilled
 	t.FragmentsOrphans += o.FragmentsOrphans
 	t.FragmentsLost += o.FragmentsLost
+	t.ClockSteps += o.ClockSteps
 	t.addIgnored(o)
 	t.Clock = max(t.Clock, o.Clock)
 	for i := range o.RuleSets {
@@ -63,10 +76,12 @@ func (t *Totals) addIgnored(o *Totals) {
 
 // ignore counts a packet that is in no flow of any rule set.
 func (t *Totals) ignore(time int64, octets uint32) {
-	if t.Ignored == 0 {
+	if t.Ignored == 0 || time < t.FirstIgnored {
 		t.FirstIgnored = time
 	}
-	t.LastIgnored = max(t.LastIgnored, time)
+	if t.Ignored == 0 || time > t.LastIgnored {
+		t.LastIgnored = time
+	}
 	t.Ignored++
 	t.IgnoredOctets += uint64(octets)
 }

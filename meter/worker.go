@@ -93,13 +93,16 @@ func (w *worker) decode(p *flow.Packet, b *capture.Batch, f *capture.Frame) bool
 
 // runTables gives the packets of the run to every rule set.
 func (w *worker) runTables() {
+	if w.n == 0 {
+		return
+	}
 	ps := w.run[:w.n]
 	for i, t := range w.tables {
 		if w.share != nil && w.share.aggregating[i] {
 			w.seen[i] = t.Select(ps, w.seen[i])
 			continue
 		}
-		t.Advance(w.clock)
+		t.Advance(ps[0].Clock) // and no further: the flows of these packets are not to end before them
 		t.Update(ps)
 	}
 	for i := range ps {
