@@ -18,8 +18,9 @@ import (
 
 // Config says what a Meter does.
 type Config struct {
-	Workers   int // goroutines that meter, at least 1
-	CacheSize int // lines of the decision cache of each table
+	Input     string // name of the input, for metrics
+	Workers   int    // goroutines that meter, at least 1
+	CacheSize int    // lines of the decision cache of each table
 	RuleSets  []*rules.RuleSet
 	Filter    *rules.Filter // frames that it does not match are left out; nil for none
 	Limits    Limits
@@ -132,9 +133,24 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 	}
 	m.dispatch(work{kind: finish, clock: m.reader.clock})
 	wait()
+	m.out.flush()
 	total := m.Totals()
-	m.out.finish(m.statistics(&total))
 	return total.Check(m.names)
+}
+
+// Finish gives the exporters the last batch, which carries the account of all
+// the meters that used them.
+func Finish(exporters []Exporter, meters ...*Meter) {
+	total := newTotals(len(meters[0].names))
+	s := &flow.Statistics{}
+	for _, m := range meters {
+		t := m.Totals()
+		total.add(&t)
+		s.Interfaces = append(s.Interfaces, m.interfaces()...)
+	}
+	total.fill(s)
+	out := output{exporters: exporters}
+	out.finish(s)
 }
 
 func (m *Meter) read(open Open) error {
@@ -210,7 +226,8 @@ func (m *Meter) shards(b *capture.Batch) []uint8 {
 
 // Totals returns the account so far. It may be called from any goroutine.
 func (m *Meter) Totals() Totals {
-	t := Totals{RuleSets: make([]flow.Counts, len(m.cfg.RuleSets)), ClockSteps: m.steps.Load()}
+	t := newTotals(len(m.cfg.RuleSets))
+	t.ClockSteps = m.steps.Load()
 	for _, w := range m.workers {
 		w.public.addTo(&t)
 	}
@@ -220,16 +237,9 @@ func (m *Meter) Totals() Totals {
 // Names returns the names of the rule sets, in their order in Totals.
 func (m *Meter) Names() []string { return m.names }
 
-// statistics is the account in the terms of RFC 7011 §4: a packet that no rule
-// set counted was ignored by the metering process.
-func (m *Meter) statistics(t *Totals) *flow.Statistics {
-	s := &flow.Statistics{
-		Clock: t.Clock, Packets: t.Read, Octets: t.Octets,
-		IgnoredPackets: t.Ignored, IgnoredOctets: t.IgnoredOctets,
-		FirstIgnored: t.FirstIgnored, LastIgnored: t.LastIgnored,
-	}
+func (m *Meter) interfaces() (all []flow.Interface) {
 	for i, name := range m.reader.ifaces.names {
-		s.Interfaces = append(s.Interfaces, flow.Interface{Index: uint32(i + 1), Name: name})
+		all = append(all, flow.Interface{Index: uint32(i + 1), Name: name})
 	}
-	return s
+	return all
 }

@@ -68,11 +68,16 @@ func (o *output) send() {
 	b.Release()
 }
 
-// finish sends what is left with the meter's account of the run.
-func (o *output) finish(s *flow.Statistics) {
-	if o.batch == nil {
-		o.batch = o.take()
+// flush sends what is left.
+func (o *output) flush() {
+	if o.batch != nil {
+		o.send()
 	}
+}
+
+// finish sends the final batch.
+func (o *output) finish(s *flow.Statistics) {
+	o.batch = o.take()
 	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, true
 	o.send()
 }

@@ -1,0 +1,131 @@
+package meter
+
+import (
+	"flowmeter/meter/flow"
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// Family is a metric family: the name, type, help and labels that /metrics and
+// docs/metrics.md show, and where its values come from.
+type Family struct {
+	Name   string
+	Type   string // counter or gauge
+	Help   string
+	Labels []string
+	values func(*Account, emitter)
+}
+
+// emitter takes a value and its labels' values.
+type emitter func(v uint64, labels ...string)
+
+// Account is what the families are read from: the totals of each input, and
+// their sums by rule set.
+type Account struct {
+	Inputs   []string
+	Totals   []Totals // by input
+	RuleSets []string
+	Sum      Totals
+}
+
+// Families returns the metric families of the meter itself, in the order in
+// which they are shown. No label takes values from the wire.
+func Families() []Family {
+	return []Family{
+		{"meter_packets_read_total", "counter", "Packets read.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.Read })},
+		{"meter_octets_read_total", "counter", "Octets read, of whole frames on the wire.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.Octets })},
+		{"meter_filtered_packets_total", "counter", "Packets left out by the filter.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.Filtered })},
+		{"meter_decode_packets_total", "counter", "Packets by outcome of decoding.", []string{"input", "outcome"}, outcomes},
+		{"meter_short_transport_packets_total", "counter", "Packets whose transport header was cut off by the capture.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.ShortTransport })},
+		{"meter_fragments_total", "counter", "Later fragments by what became of them: filled in from their first fragment, or orphan.", []string{"input", "fate"}, fragmentFates},
+		{"meter_clock_steps_total", "counter", "Times the clock was set back by more than a minute.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.ClockSteps })},
+		{"meter_verdict_packets_total", "counter", "Packets by what the rule set said of them.", []string{"ruleset", "verdict"}, verdictValues},
+		{"meter_traffic_packets_total", "counter", "Counted packets by the way they went across the home border.", []string{"ruleset", "traffic"},
+			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.Traffic })},
+		{"meter_traffic_octets_total", "counter", "Counted octets, of IP headers and payload, by the way they went across the home border.", []string{"ruleset", "traffic"},
+			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.TrafficOctets })},
+		{"meter_flows_live", "gauge", "Flows in the table.", []string{"ruleset"},
+			perRuleSet(func(c *flow.Counts) uint64 { return c.Live })},
+		{"meter_flows_created_total", "counter", "Flows begun.", []string{"ruleset"},
+			perRuleSet(func(c *flow.Counts) uint64 { return c.Created })},
+		{"meter_flows_ended_total", "counter", "Flow records by the reason of their end.", []string{"ruleset", "reason"}, endReasons},
+	}
+}
+
+func byInput(of func(*Totals) uint64) func(*Account, emitter) {
+	return func(a *Account, emit emitter) {
+		for i, input := range a.Inputs {
+			emit(of(&a.Totals[i]), input)
+		}
+	}
+}
+
+func outcomes(a *Account, emit emitter) {
+	for i, input := range a.Inputs {
+		for o, n := range a.Totals[i].Outcomes {
+			emit(n, input, packet.Outcome(o).String())
+		}
+	}
+}
+
+func fragmentFates(a *Account, emit emitter) {
+	for i, input := range a.Inputs {
+		emit(a.Totals[i].FragmentsFilled, input, "filled")
+		emit(a.Totals[i].FragmentsOrphans, input, "orphan")
+	}
+}
+
+func verdictValues(a *Account, emit emitter) {
+	for i, name := range a.RuleSets {
+		for v, n := range a.Sum.RuleSets[i].Verdicts {
+			emit(n, name, rules.Verdict(v).String())
+		}
+	}
+}
+
+func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emitter) {
+	return func(a *Account, emit emitter) {
+		for i, name := range a.RuleSets {
+			for c, n := range of(&a.Sum.RuleSets[i]) {
+				emit(n, name, rules.Class(c).String())
+			}
+		}
+	}
+}
+
+func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
+	return func(a *Account, emit emitter) {
+		for i, name := range a.RuleSets {
+			emit(of(&a.Sum.RuleSets[i]), name)
+		}
+	}
+}
+
+func endReasons(a *Account, emit emitter) {
+	for i, name := range a.RuleSets {
+		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
+			emit(a.Sum.RuleSets[i].Ended[r], name, r.String())
+		}
+	}
+}
+
+// AccountOf reads the account of several meters, one an input, that run the
+// same rule sets.
+func AccountOf(meters []*Meter) *Account {
+	a := &Account{RuleSets: meters[0].names, Sum: newTotals(len(meters[0].names))}
+	for _, m := range meters {
+		t := m.Totals()
+		a.Inputs = append(a.Inputs, m.cfg.Input)
+		a.Totals = append(a.Totals, t)
+		a.Sum.add(&t)
+	}
+	return a
+}
+
+// Collect calls emit for every value of a family.
+func (f *Family) Collect(a *Account, emit func(v uint64, labels ...string)) { f.values(a, emit) }
