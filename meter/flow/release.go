@@ -2,6 +2,7 @@ package flow
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -19,16 +20,34 @@ type ending struct {
 // orderOf returns a number by which records that ended together are ordered
 // first: the last 32 bits of source and destination address.
 func orderOf(k *rules.Key) uint64 {
-	last := func(a *[16]byte) uint64 {
-		return uint64(a[12])<<24 | uint64(a[13])<<16 | uint64(a[14])<<8 | uint64(a[15])
-	}
-	return last(&k.Src.Addr)<<32 | last(&k.Dst.Addr)
+	return uint64(lastWord(&k.Src.Addr))<<32 | uint64(lastWord(&k.Dst.Addr))
 }
+
+func lastWord(a *[16]byte) uint32 { return binary.BigEndian.Uint32(a[12:]) }
 
 // await puts a record that has left the table among those to be released.
 func (t *Table) await(rec int32, end int64, reason EndReason) {
-	key := t.keyOf(rec)
-	t.ended = append(t.ended, ending{end, orderOf(&key), rec, reason})
+	t.ended = append(t.ended, ending{end, t.order(rec), rec, reason})
+}
+
+// order is orderOf the record's key.
+func (t *Table) order(rec int32) uint64 {
+	h := t.store.hotAt(rec)
+	var lo, hi uint32
+	switch {
+	case !t.fused:
+		k := t.store.keyAt(rec)
+		lo, hi = lastWord(&k.Src.Addr), lastWord(&k.Dst.Addr)
+	case h.kind&^kindPorts == 4:
+		lo, hi = h.addr[0], h.addr[1]
+	default:
+		c := t.store.coldAt(rec)
+		lo, hi = uint32(c.addr[0][1]), uint32(c.addr[1][1])
+	}
+	if h.state&sourceHigh != 0 {
+		lo, hi = hi, lo
+	}
+	return uint64(lo)<<32 | uint64(hi)
 }
 
 // Everything is a watermark that lets all records go.
@@ -56,6 +75,9 @@ func (t *Table) Peek() (end int64, ok bool) {
 
 // Next writes the next ready record into r and frees its place.
 func (t *Table) Next(r *Record) {
+	if t.taken%touchAhead == 0 {
+		t.touchReady()
+	}
 	e := t.ended[t.taken]
 	t.fill(r, &e)
 	t.store.release(e.rec)
@@ -68,6 +90,19 @@ func (t *Table) Next(r *Record) {
 		t.ended = t.ended[:copy(t.ended, t.ended[t.ready:])]
 		t.ready, t.taken = 0, 0
 	}
+}
+
+// touchAhead is how many records are loaded into the cache at once before they
+// are read: they lie anywhere in memory.
+const touchAhead = 16
+
+func (t *Table) touchReady() {
+	sum := uint32(0)
+	for _, e := range t.ended[t.taken:min(t.taken+touchAhead, t.ready)] {
+		h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
+		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0][0]) + c.piece
+	}
+	t.sink = sum
 }
 
 // compare orders records by decided-end time, key, piece and start.

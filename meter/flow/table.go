@@ -42,7 +42,7 @@ type Table struct {
 	victims victims
 	match   rules.Match
 	keySeed maphash.Seed
-	look    func(wheelEntry, uint32) // t.due, bound once
+	look    func([]wheelEntry, uint32) // t.due, bound once
 
 	cand [MaxRun]int32
 	sink uint32 // keeps the touching loads alive

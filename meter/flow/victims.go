@@ -57,8 +57,7 @@ func (t *Table) findVictims() {
 	var list []victim
 	for rec := range t.store.next {
 		if h := t.store.hotAt(rec); h.state&live != 0 && h.seen <= oldest {
-			key := t.keyOf(rec)
-			list = append(list, victim{h.seen, orderOf(&key), rec, h.serial})
+			list = append(list, victim{h.seen, t.order(rec), rec, h.serial})
 		}
 	}
 	slices.SortFunc(list, t.compareVictims)

@@ -68,10 +68,10 @@ func (w *wheel) alloc() int32 {
 	return w.fresh
 }
 
-// drain calls look for each entry of the slots that end at or before the
-// given time, with the slot's mark, and moves on. A jump of more than a turn
+// drain calls look with the entries of the slots that end at or before the
+// given time, some at a time, and the slot's mark, and moves on. A jump of more than a turn
 // drains every slot once. look may add entries, which go to later slots.
-func (w *wheel) drain(clock int64, look func(e wheelEntry, mark uint32)) {
+func (w *wheel) drain(clock int64, look func(es []wheelEntry, mark uint32)) {
 	old, end := w.next, clock>>slotShift
 	if end <= old {
 		return
@@ -90,7 +90,7 @@ func (w *wheel) drain(clock int64, look func(e wheelEntry, mark uint32)) {
 // restart forgets all entries and sets the clock.
 func (w *wheel) restart(clock int64) {
 	for i := range w.slots {
-		w.walk(w.slots[i], 0, func(wheelEntry, uint32) {})
+		w.walk(w.slots[i], 0, func([]wheelEntry, uint32) {})
 		w.slots[i] = 0
 	}
 	w.next = clock >> slotShift
@@ -103,13 +103,11 @@ func (w *wheel) take(slot int64) int32 {
 	return ref
 }
 
-// walk looks at the entries of a list and frees its chunks.
-func (w *wheel) walk(ref int32, mark uint32, look func(wheelEntry, uint32)) {
+// walk looks at the entries of a list, a chunk at a time, and frees the chunks.
+func (w *wheel) walk(ref int32, mark uint32, look func([]wheelEntry, uint32)) {
 	for ref != 0 {
 		c := w.chunk(ref)
-		for _, e := range c.entries[:c.used] {
-			look(e, mark)
-		}
+		look(c.entries[:c.used], mark)
 		next := c.next
 		c.next, w.free = w.free, ref
 		ref = next
