@@ -2,10 +2,13 @@ package capture
 
 import "encoding/binary"
 
-// erfSure is how many plausible records in a row are taken for ERF, which
-// has no magic number. A shorter trace needs all of its records plausible
-// and one of them whole.
-const erfSure = 8
+// ERF has no magic number: erfSure plausible records in a row are taken for
+// it. A shorter trace must end with a record or, if it is cut off, have
+// erfFew before that.
+const (
+	erfSure = 8
+	erfFew  = 3
+)
 
 // looksERF tells whether data begins like an ERF trace. If it cannot tell,
 // need is how many octets it wants to see; it is 0 if the answer is no.
@@ -15,7 +18,7 @@ func looksERF(data []byte, ended bool) (yes bool, need int) {
 	for whole < erfSure {
 		rest := data[off:]
 		if len(rest) < erfHeader {
-			return ended && whole > 0, off + erfHeader
+			return ended && (whole >= erfFew || whole > 0 && len(rest) == 0), off + erfHeader
 		}
 		if !plausibleERF(rest, whole == 0) {
 			return false, 0
@@ -29,7 +32,7 @@ func looksERF(data []byte, ended bool) (yes bool, need int) {
 		}
 		size := int(binary.BigEndian.Uint16(rest[10:]))
 		if len(rest) < size {
-			return ended && whole > 0, off + size
+			return ended && whole >= erfFew, off + size
 		}
 		off += size
 		whole++

@@ -26,7 +26,7 @@ const (
 
 // maxTime is the latest time of a frame, in the year 2261: later ones are
 // set to it, and a timeout can still be added to it.
-const maxTime = 1<<63 - 1 - 366*86400*second
+const maxTime = ((1<<63-1)/second - 366*86400) * second
 
 // second is a second in nanoseconds.
 const second = 1_000_000_000

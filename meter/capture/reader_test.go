@@ -30,6 +30,12 @@ func TestCutAtEveryOctet(t *testing.T) {
 				whole++
 			}
 			got, err := readBytes(t, s.data[:cut], 1<<16)
+			if name == "erf" && whole < erfFew && !slices.Contains(s.borders, cut) || cut < 4 {
+				if len(got) != 0 || cut > 0 && !errors.Is(err, ErrNotATrace) {
+					t.Fatalf("%s cut at %d, too early to tell: %v", name, cut, err)
+				}
+				continue
+			}
 			if diff := cmp.Diff(want[:whole], got, equateEmpty); diff != "" {
 				t.Fatalf("%s cut at %d: %s", name, cut, diff)
 			}
@@ -50,12 +56,6 @@ func checkCut(t *testing.T, name string, s *sample, cut, whole int, err error) {
 		return
 	}
 	e := asError(t, err)
-	if cut < 4 || name == "erf" && whole == 0 {
-		if e.Kind != ErrNotATrace {
-			t.Fatalf("%s cut at %d: %v", name, cut, err)
-		}
-		return
-	}
 	begin := 0
 	for _, b := range s.borders {
 		if b <= cut {
