@@ -181,23 +181,23 @@ var classes = [2][2]Class{{Transit, In}, {Out, Internal}}
 
 // Class returns the class of a packet as it was sent. Multicast and broadcast
 // destinations count as where the sender stands, so that what stays on the
-// link never looks as if it crossed the border.
+// link never looks as if it crossed the border; as a source, which no valid
+// packet has, they count as where the destination stands.
 func (n *Networks) Class(h *packet.Headers) Class {
 	if h.Layers&packet.HasIP == 0 {
 		return NoClass
 	}
 	v4 := h.Layers&packet.HasIPv4 != 0
-	src, dst := 0, 0
-	if n.home.contains(&h.Src, v4) {
-		src = 1
-	}
+	src, dst := n.isHome(&h.Src, v4), n.isHome(&h.Dst, v4)
 	if isGroup(&h.Dst, v4) {
 		dst = src
-	} else if n.home.contains(&h.Dst, v4) {
-		dst = 1
+	} else if isGroup(&h.Src, v4) {
+		src = dst
 	}
 	return classes[src][dst]
 }
+
+func (n *Networks) isHome(addr *[16]byte, v4 bool) uint64 { return bit(n.home.contains(addr, v4)) }
 
 // isGroup tells whether an address is multicast or the IPv4 limited broadcast.
 // Directed broadcasts look like any other address of their network.

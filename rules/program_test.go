@@ -103,36 +103,48 @@ func checkFused(t *testing.T, text string, rs *RuleSet, h *packet.Headers) {
 }
 
 // runSeed makes one rule file and runs packets through it.
-func runSeed(t *testing.T, seed uint64, packets int) (counts [NumVerdicts]int) {
+func runSeed(t *testing.T, seed uint64, packets int) (counts tally) {
 	m := newMaker(seed)
 	text := m.file()
 	rs, ref := readBoth(t, text)
+	counts.fused, counts.conversational = bool2int(rs.Program.Fused()), bool2int(rs.Program.Conversational())
 	for range packets {
 		h := m.packet()
-		counts[compare(t, text, rs, ref, h)]++
+		counts.verdicts[compare(t, text, rs, ref, h)]++
 		checkConstant(t, m, text, rs, h)
 		checkFused(t, text, rs, h)
 	}
 	return counts
 }
 
+// A tally shows that the random rules reach what they are to test.
+type tally struct {
+	verdicts              [NumVerdicts]int
+	fused, conversational int
+}
+
 func TestProgramEqualsReference(t *testing.T) {
-	var sum [NumVerdicts]int
-	seeds := uint64(1000)
+	var sum tally
+	seeds := uint64(600)
 	if testing.Short() {
 		seeds = 200
 	}
 	for seed := range seeds {
-		for v, n := range runSeed(t, seed, 30) {
-			sum[v] += n
+		one := runSeed(t, seed, 30)
+		for v, n := range one.verdicts {
+			sum.verdicts[v] += n
 		}
+		sum.fused, sum.conversational = sum.fused+one.fused, sum.conversational+one.conversational
 	}
-	for v, n := range sum[:Overload] {
+	for v, n := range sum.verdicts[:Overload] {
 		if n == 0 {
-			t.Errorf("no packet was ever %v: the random rules test too little", Verdict(v))
+			t.Errorf("no packet was ever %v", Verdict(v))
 		}
 	}
-	t.Logf("counted, ignored, nomatch, no_key: %v", sum[:Overload])
+	if least := int(seeds) / 20; sum.fused < least || sum.conversational < least {
+		t.Errorf("few rule sets were fused or conversational: %+v of %d", sum, seeds)
+	}
+	t.Logf("%+v", sum)
 }
 
 func FuzzProgram(f *testing.F) {

@@ -11,9 +11,31 @@ import (
 
 // A maker makes random rule files and packets that often fit each other: both
 // draw from the same few values.
-type maker struct{ *rand.Rand }
+type maker struct {
+	*rand.Rand
+	// plain files test nothing that varies within a conversation and save
+	// little but the five-tuple, so that many are fused or conversational.
+	plain bool
+}
 
-func newMaker(seed uint64) *maker { return &maker{rand.New(rand.NewPCG(seed, 1))} }
+func newMaker(seed uint64) *maker { return &maker{rand.New(rand.NewPCG(seed, 1)), seed%3 == 0} }
+
+// field chooses a field; those with a meaning of their own more often.
+func (m *maker) field() *field {
+	if m.IntN(3) == 0 {
+		name := pick(m, "class", "kind", "src.addr", "dst.port", "tcp.port", "addr", "ip", "vlan.id", "pass", "zone", "hits")
+		if f := fieldByName(name); f == nil {
+			return &field{name: name, typ: typeName, max: max16}
+		} else if !m.plain || !f.varies && f.typ != typePass {
+			return f
+		}
+	}
+	for {
+		if f := &fields[m.IntN(len(fields))]; !m.plain || !f.varies && f.typ != typePass {
+			return f
+		}
+	}
+}
 
 func pick[T any](m *maker, from ...T) T { return from[m.IntN(len(from))] }
 
@@ -27,7 +49,6 @@ var (
 	poolMAC    = []string{"00:1b:21:00:00:01", "00:1b:21:00:00:02", "ff:ff:ff:ff:ff:ff"}
 	poolNumber = []uint64{0, 1, 4, 6, 8, 40, 60, 64, 100, 128, 129, 1500, 2048, 2054, 4000}
 	poolName   = []string{"web", "names", "in", "out", "big"}
-	poolVar    = []string{"zone", "hits"}
 )
 
 // packet makes a packet, sometimes with rubbish where its layers say nothing.
@@ -104,7 +125,11 @@ func (m *maker) file() string {
 	b.WriteString("networks:\n  home: [10.0.0.0/8, fd00::/8]\n  labs: [10.1.2.0/24, 2001:db8::/32]\n")
 	b.WriteString("sets:\n  web: [80, 443, 8000..8100]\n  hosts: [10.1.2.3, \"fd00::1\", 8.8.0.0/16]\n")
 	fmt.Fprintf(&b, "rulesets:\n- orient: %s\n  rules:\n", pick(m, orientNames...))
-	fmt.Fprintf(&b, "  - if: proto == 255\n    set: {class: web, kind: web, src.kind: web, dst.kind: web, src.class: big, dst.class: big, zone: names, hits: 7}\n")
+	names := "zone: names, hits: 7"
+	if !m.plain {
+		names += ", class: web, kind: web, src.kind: web, dst.kind: web, src.class: big, dst.class: big"
+	}
+	fmt.Fprintf(&b, "  - if: proto == 255\n    set: {%s}\n", names)
 	m.rules(&b, "  ", 0)
 	return b.String()
 }
@@ -125,7 +150,7 @@ func (m *maker) rule(b *strings.Builder, indent string, depth int) {
 	case 0:
 		fmt.Fprintf(b, "%s  save: [%s]\n", indent, strings.Join(m.saves(), ", "))
 	case 1:
-		fmt.Fprintf(b, "%s  set: {%s: %s}\n", indent, m.target(), pick(m, "3", "0", "web", "names"))
+		fmt.Fprintf(b, "%s  set: {%s: %s}\n", indent, m.target(), pick(m, "3", "0", "7"))
 	}
 	if conditional && depth < 2 && m.IntN(3) == 0 {
 		fmt.Fprintf(b, "%s  then:\n", indent)
@@ -138,12 +163,16 @@ func (m *maker) rule(b *strings.Builder, indent string, depth int) {
 }
 
 func (m *maker) target() string {
-	return pick(m, "class", "kind", "src.kind", "dst.kind", "src.class", "dst.class", "zone", "hits")
+	if m.plain {
+		return pick(m, "zone", "hits")
+	}
+	return pick(m, "zone", "zone", "class", "class", "kind", "src.kind", "dst.kind", "src.class", "dst.class", "hits")
 }
 
 func (m *maker) saves() []string {
-	if m.IntN(3) == 0 {
-		return []string{"src.addr", "dst.addr", "src.port", "dst.port", "proto"}
+	if m.plain && m.IntN(4) != 0 || m.IntN(3) == 0 {
+		tuple := []string{"src.addr", "dst.addr", "src.port", "dst.port", "proto"}
+		return tuple[:pick(m, 5, 5, 5, 2, 3)]
 	}
 	var names []string
 	for range m.IntN(5) {
@@ -177,10 +206,7 @@ func (m *maker) expr(depth int) string {
 }
 
 func (m *maker) test() string {
-	f := &fields[m.IntN(len(fields))]
-	if m.IntN(8) == 0 {
-		f = &field{name: pick(m, poolVar...), typ: typeName, max: max16}
-	}
+	f := m.field()
 	alone := f.typ != typeName && f.typ != typePass
 	if f.typ == typeProto || alone && m.IntN(5) == 0 {
 		return pick(m, "", "!") + f.name
@@ -256,6 +282,12 @@ func (m *maker) value(f *field) string {
 
 // nameOf returns a number, or a name that file gives to the field.
 func (m *maker) nameOf(name string) string {
+	switch {
+	case name == "class" && m.plain:
+		return pick(m, "3", `"in"`, `"out"`, `"internal"`, `"transit"`)
+	case name != "zone" && m.plain:
+		return pick(m, "3", "0", "7")
+	}
 	switch name {
 	case "class":
 		return pick(m, "3", `"web"`, `"in"`, `"out"`, `"internal"`, `"transit"`)

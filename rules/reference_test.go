@@ -273,9 +273,15 @@ func (r *reference) class(h *packet.Headers) Class {
 		}
 		return false
 	}
+	group := func(b [16]byte) bool {
+		a := refAddr(h, b)
+		return a.IsMulticast() && !a.Is4In6() || a.String() == "255.255.255.255"
+	}
 	src, dst := home(h.Src), home(h.Dst)
-	if d := refAddr(h, h.Dst); d.IsMulticast() && !d.Is4In6() || d.String() == "255.255.255.255" {
+	if group(h.Dst) {
 		dst = src
+	} else if group(h.Src) {
+		src = dst
 	}
 	switch {
 	case src && dst:
