@@ -18,12 +18,6 @@ if [[ -z ${METER_CAPTURE_BOUNDED:-} ]]; then
 	METER_CAPTURE_BOUNDED=1 exec timeout --kill-after=20 "$LIMIT" "${BASH_SOURCE[0]}" "$@"
 fi
 
-readonly PACKAGES=(
-	bind9-dnsutils bzip2 curl ethtool gzip iperf3 iproute2 iputils-ping
-	libusrsctp-examples lz4 nginx-light openssh-client openssh-server openssl
-	openvswitch-switch sip-tester socat tcpdump traceroute tshark unbound
-	wireshark-common xz-utils zstd
-)
 readonly TRACES=(
 	http-tls dns iperf3 ssh ping-traceroute vlan tunnel fragments reset sip
 	sctp any short office
@@ -40,17 +34,6 @@ source "$HERE/capture/services.sh"
 source "$HERE/capture/switch.sh"
 # shellcheck source=capture/traces.sh
 source "$HERE/capture/traces.sh"
-
-install_packages() {
-	local missing=() p
-	for p in "${PACKAGES[@]}"; do
-		dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
-	done
-	((${#missing[@]})) || return 0
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-		"${missing[@]}" </dev/null >/dev/null
-}
 
 # derive makes the files that are copies or pieces of captured ones.
 derive() {
@@ -79,7 +62,7 @@ main() {
 
 	trap 'stop_all; remove_network; rm -rf "$WORK"' EXIT
 	trap 'exit 130' INT TERM
-	install_packages
+	"$HERE/../.ci/install-packages" "$HERE/packages"
 	make_network
 	start_services
 	for t in "${wanted[@]}"; do

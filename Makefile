@@ -1,0 +1,54 @@
+# `make help` lists the targets.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+FUZZTIME ?= 20s
+BENCH    ?= .
+# The race detector is the one thing that needs cgo, and a C compiler.
+RACETIME ?= 10m
+
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/meter, one static binary
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/meter ./cmd/meter
+
+.PHONY: test
+test: ## run the tests that need Go alone
+	go test ./...
+
+.PHONY: race
+race: ## run the same under the race detector
+	CGO_ENABLED=1 go test -race -short -timeout $(RACETIME) ./...
+
+.PHONY: lint
+lint: ## check format, go vet and staticcheck
+	.ci/gofmt
+	go vet -tags integration ./...
+	go tool staticcheck -tags integration ./...
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: integration
+integration: ## run the tests against nfdump, pmacct, tshark and others; installs them
+	.ci/install-packages .ci/packages
+	go test -tags integration -count=1 ./...
+
+.PHONY: captures
+captures: ## capture the traces of testdata anew; needs root
+	testdata/capture.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
