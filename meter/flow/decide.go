@@ -91,7 +91,7 @@ func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
 	if rec < 0 {
 		rec = t.createKeyed(p, m, &key, hash, high)
 	}
-	if key.Src == key.Dst {
+	if symmetric(&key) {
 		return rec, Forward
 	}
 	// The packet goes forward if it goes from the flow's source, which is

@@ -7,12 +7,20 @@ import (
 )
 
 // canonical returns the key with its lower end as the source, and whether the
-// source of k is the higher end.
+// source of k is the higher end. Ends that compare equal may still differ in
+// that only one was saved, with a value of 0.
 func canonical(k *rules.Key) (rules.Key, bool) {
-	if k.Src.Compare(&k.Dst) > 0 {
+	c := k.Src.Compare(&k.Dst)
+	if c > 0 || c == 0 && k.Saved > k.Saved.Swap() {
 		return k.Swap(), true
 	}
 	return *k, false
+}
+
+// symmetric tells whether a key is the same from either end, so that no
+// packet's way can be told.
+func symmetric(k *rules.Key) bool {
+	return k.Src == k.Dst && k.Saved == k.Saved.Swap()
 }
 
 func hashKey(k *rules.Key, seed maphash.Seed) uint32 {

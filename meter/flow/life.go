@@ -40,9 +40,9 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 
 // createKeyed begins a flow of any other table.
 func (t *Table) createKeyed(p *Packet, m *rules.Match, key *rules.Key, hash uint32, high bool) int32 {
-	rec := t.begin(p, m, high && key.Src != key.Dst)
+	rec := t.begin(p, m, high)
 	*t.store.keyAt(rec) = *key
-	if p.Layers&packet.HasTCP != 0 && wholeTuple(key) {
+	if key.Proto == packet.ProtoTCP && wholeTuple(key) {
 		t.store.hotAt(rec).state |= tcpEnds
 	}
 	t.index.insert(hash, rec)
