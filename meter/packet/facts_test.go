@@ -77,7 +77,7 @@ type oracle struct {
 }
 
 func (o *oracle) has(t gopacket.LayerType) bool {
-	return slices.ContainsFunc(o.layers, func(l gopacket.Layer) bool { return l.LayerType() == t })
+	return o.count(t) > 0
 }
 
 // askGopacket decodes a frame with gopacket, and collects from its layers what
@@ -294,16 +294,7 @@ func (o *oracle) wrongVersion() bool {
 
 // bridged reports whether an Ethernet frame stands within the frame.
 func (o *oracle) bridged() bool {
-	n := 0
-	for _, l := range o.layers {
-		switch l.LayerType() {
-		case layers.LayerTypeEthernet:
-			n++
-		case layers.LayerTypeERSPANII:
-			return true
-		}
-	}
-	return n > 1
+	return o.has(layers.LayerTypeERSPANII) || o.count(layers.LayerTypeEthernet) > 1
 }
 
 // ends returns where the first layer of a type says that the frame ends; 0 if
@@ -319,9 +310,9 @@ func (o *oracle) ends(t gopacket.LayerType) int {
 	return 0
 }
 
-// leadsTo returns the EtherType at which gopacket stood last.
-func (o *oracle) leadsTo() layers.EthernetType {
-	var typ layers.EthernetType
+// leadsTo returns the EtherType at which gopacket stood last; 0xffff if none.
+func (o *oracle) leadsTo() uint16 {
+	typ := layers.EthernetType(0xffff)
 	for _, l := range o.layers {
 		switch l := l.(type) {
 		case *layers.Ethernet:
@@ -334,7 +325,18 @@ func (o *oracle) leadsTo() layers.EthernetType {
 			typ = l.EthernetType
 		}
 	}
-	return typ
+	return uint16(typ)
+}
+
+// count returns how many layers are of these types.
+func (o *oracle) count(types ...gopacket.LayerType) int {
+	n := 0
+	for _, l := range o.layers {
+		if slices.Contains(types, l.LayerType()) {
+			n++
+		}
+	}
+	return n
 }
 
 // statesNoLength reports whether the IP header, of this version, has 0 for the

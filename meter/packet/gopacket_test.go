@@ -157,9 +157,13 @@ var rules = []struct {
 		func(c *comparison) bool {
 			return c.outcome == NotIP && c.h.Layers&HasEtherType != 0 && c.h.EtherType == 0x880b
 		}},
+	{"no more than 16 tags or labels are walked over", "ip",
+		func(c *comparison) bool {
+			return c.theirs.count(layers.LayerTypeDot1Q) >= maxLinkHeaders || c.theirs.count(layers.LayerTypeMPLS) > maxLinkHeaders
+		}},
 	{"gopacket knows the tags 0x8100 and 0x88a8", "ip vlan",
 		func(c *comparison) bool {
-			typ := uint16(c.theirs.leadsTo())
+			typ := c.theirs.leadsTo()
 			return isTag(typ) && typ != 0x8100 && typ != 0x88a8
 		}},
 	{"gopacket knows LLC in Ethernet without a tag", "ip",
@@ -201,6 +205,11 @@ var rules = []struct {
 	{"gopacket forgets hop-by-hop options when it takes padding off", afterHeader,
 		func(c *comparison) bool {
 			return c.theirs.has(layers.LayerTypeIPv6HopByHop) && c.theirs.ipOff+int(c.h.TotalLen) < len(c.data)
+		}},
+	{"no more than 16 extension headers are walked over", afterHeader,
+		func(c *comparison) bool {
+			return c.theirs.count(layers.LayerTypeIPv6HopByHop, layers.LayerTypeIPv6Routing,
+				layers.LayerTypeIPv6Destination, layers.LayerTypeIPSecAH) > maxExtensions
 		}},
 	{"AH is walked over in IPv6 alone", afterIP,
 		func(c *comparison) bool { return c.h.Layers&HasIPv4 != 0 && c.theirs.has(layers.LayerTypeIPSecAH) }},

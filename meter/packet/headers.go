@@ -16,7 +16,7 @@ const (
 	LinkPPP       LinkType = 9   // PPP, with or without HDLC framing
 	LinkPPPHDLC   LinkType = 50  // PPP in HDLC-like framing (RFC 1662)
 	LinkPPPoE     LinkType = 51  // PPPoE session frames
-	LinkRaw       LinkType = 101 // an IP packet, version by its first nibble
+	LinkRaw       LinkType = 101 // an IP packet, version by its first nibble; also read as 12 and 14
 	LinkIEEE80211 LinkType = 105 // IEEE 802.11
 	LinkLoop      LinkType = 108 // OpenBSD loopback, address family in network order
 	LinkSLL       LinkType = 113 // Linux cooked capture v1
@@ -32,8 +32,8 @@ type Outcome uint8
 const (
 	OK          Outcome = iota // the IP header is whole; transport fields as far as captured
 	NotIP                      // a frame that carries no IP: ARP, STP, LLDP, …
-	Truncated                  // IP, but the capture ends inside its header
-	Malformed                  // contradicts its own format, or is shorter than it claims on the wire
+	Truncated                  // the capture ends inside the link headers or the IP header
+	Malformed                  // its IP header contradicts itself, or the frame on the wire ends before it is whole
 	Unsupported                // a link type that Decode does not know
 	NumOutcomes
 )
@@ -55,7 +55,7 @@ const (
 	HasPPPoE                         // a PPPoE session header was there
 	HasIPv4                          // Version is 4; all IP fields
 	HasIPv6                          // Version is 6; all IP fields
-	HasFragment                      // part of a fragmented packet: FragOffset, MoreFragments, FragID
+	HasFragment                      // part of a fragmented packet: FragOffset, MoreFragments, FragID; not IPv6 atomic fragments
 	HasPorts                         // SrcPort, DstPort (TCP, UDP, UDP-Lite, SCTP, DCCP)
 	HasTCP                           // TCPFlags, Seq, Ack, Window
 	HasUDP                           // a UDP or UDP-Lite header was there
@@ -63,8 +63,8 @@ const (
 	HasDCCP                          // a DCCP header was there
 	HasICMP                          // ICMPType, ICMPCode of ICMP
 	HasICMPv6                        // ICMPType, ICMPCode of ICMPv6
-	HasPayload                       // PayloadOff, PayloadLen
-	ShortTransport                   // the capture (not the packet) ends before the transport fields
+	HasPayload                       // PayloadOff, PayloadLen; never for later fragments
+	ShortTransport                   // the capture (not the packet) ends before the transport fields, or in the IPv6 headers before them
 
 	HasIP = HasIPv4 | HasIPv6
 )
@@ -98,7 +98,7 @@ type Headers struct {
 
 	// The IP header; valid if HasIP.
 	Version   uint8    // 4 or 6
-	Proto     uint8    // IANA protocol number of the transport, behind IPv6 extension headers
+	Proto     uint8    // IANA protocol number of the transport, behind IPv6 extension headers as far as they could be read
 	TClass    uint8    // IPv4 type of service, IPv6 traffic class: DSCP (6 bits), ECN (2 bits)
 	TTL       uint8    // IPv4 time to live, IPv6 hop limit
 	Src, Dst  [16]byte // IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d)
@@ -118,8 +118,9 @@ type Headers struct {
 	ICMPType         uint8  // valid if HasICMP or HasICMPv6
 	ICMPCode         uint8  // valid if HasICMP or HasICMPv6
 
-	// What follows the transport header, padding excluded; valid if HasPayload.
-	PayloadOff uint32 // from the start of the captured frame
+	// What follows the transport header (of a protocol that is not read, the IP
+	// header), padding excluded; valid if HasPayload. Payload returns the octets.
+	PayloadOff uint32 // from the start of the frame; may lie beyond its captured part
 	PayloadLen uint32 // octets on the wire; less may have been captured
 }
 

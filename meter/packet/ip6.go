@@ -48,16 +48,14 @@ func readIPv6(h *Headers, data []byte, off int) Outcome {
 	h.TTL = b[7]
 	h.Src = [16]byte(b[8:24])
 	h.Dst = [16]byte(b[24:40])
-	h.FragID = 0
-	h.DontFragment = false
-	off6, end := off+minIPv6, min(off+total, wire)
+	next, end := off+minIPv6, min(off+total, wire)
 	if isExtension(h.Proto) {
 		var whole bool
-		if off6, whole = readExtensions(h, data, off6, end); !whole {
+		if next, whole = readExtensions(h, data, next, end); !whole {
 			return OK
 		}
 	}
-	readTransport(h, data, off6, end)
+	readTransport(h, data, next, end)
 	return OK
 }
 
@@ -96,7 +94,7 @@ func readExtensions(h *Headers, data []byte, off, end int) (int, bool) {
 		}
 		off += extensionLen(this, b[1])
 	}
-	return off, false
+	return off, !isExtension(h.Proto)
 }
 
 // extensionLen returns the octets of an extension header from its length

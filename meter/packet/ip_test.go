@@ -82,6 +82,8 @@ var ip6Tests = []decodeTest{
 		h: want6(Headers{Proto: ProtoUDP, TotalLen: 48})},
 	{name: "ipv6 chain without an end", link: LinkRaw, data: ip6Packet(nextDestOptions, extensions(nextDestOptions, 20)),
 		h: want6(Headers{Proto: nextDestOptions, TotalLen: 200})},
+	{name: "ipv6 chain of as many headers as are read", link: LinkRaw, data: udpBehind(nextDestOptions, extensions(nextDestOptions, 15), extension(ProtoUDP, 0)),
+		h: wantBehind(128, Headers{})},
 	{name: "ipv6 jumbogram", link: LinkRaw, wire: 70000, data: cat(ip6Header(nextHopByHop, 0), []byte{
 		ProtoUDP, 0, 0xc2, 4, 0x00, 0x01, 0x11, 0x48, // jumbo payload 69960
 		0x14, 0xe9, 0x00, 0x35, 0x00, 0x00, 0x00, 0x00, // UDP, length 0

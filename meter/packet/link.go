@@ -1,5 +1,7 @@
 package packet
 
+import "math/bits"
+
 // network is what readLink found behind the link headers.
 type network uint8
 
@@ -35,7 +37,7 @@ const (
 	nullLen  = 4
 
 	// maxLinkHeaders bounds the tags and LLC headers read of one frame, and
-	// the labels of one stack. A frame with more is NotIP.
+	// the labels of one stack. A frame with as many is NotIP.
 	maxLinkHeaders = 16
 )
 
@@ -188,7 +190,7 @@ func readNull(data []byte) (int, network) {
 	}
 	family := be32(data)
 	if family > 0xffff {
-		family = family>>24 | family>>8&0xff00
+		family = bits.ReverseBytes32(family)
 	}
 	switch family {
 	case 2: // AF_INET everywhere

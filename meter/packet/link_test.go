@@ -1,5 +1,7 @@
 package packet
 
+import "bytes"
+
 var linkTests = []decodeTest{
 	{name: "ethernet ipv4", link: LinkEthernet, data: cat(etherOf4, udp4), h: wantMAC(0x0800, wantUDP4(14, Headers{}))},
 	{name: "ethernet ipv6", link: LinkEthernet, data: cat(etherOf6, udp6), h: wantMAC(0x86dd, wantUDP6(14, Headers{}))},
@@ -47,6 +49,11 @@ var linkTests = []decodeTest{
 		h: wantMAC(0x8847, Headers{Layers: HasMPLS, MPLSLabel: 1000})},
 	{name: "mpls without a bottom", link: LinkEthernet, data: cat(macs, []byte{0x88, 0x47, 0x00, 0x3e, 0x80, 0x40}, make([]byte, 100)), want: NotIP,
 		h: wantMAC(0x8847, Headers{Layers: HasMPLS, MPLSLabel: 1000})},
+	{name: "mpls stack of as many labels as are read", link: LinkEthernet,
+		data: cat(macs, []byte{0x88, 0x47}, bytes.Repeat([]byte{0x00, 0x3e, 0x80, 0x40}, 15), []byte{0x00, 0x3e, 0x81, 0x40}, udp4),
+		h:    wantMAC(0x8847, wantUDP4(78, Headers{Layers: HasMPLS, MPLSLabel: 1000}))},
+	{name: "more tags than are read", link: LinkEthernet, data: cat(macs, bytes.Repeat([]byte{0x81, 0x00, 0x00, 0x07}, 16), []byte{0x08, 0x00}, udp4), want: NotIP,
+		h: noEtherType(wantMAC(0, Headers{Layers: HasVLAN | HasVLAN2, VLAN: [2]VLANTag{{0x8100, 7}, {0x8100, 7}}}))},
 	{name: "mpls stack that the frame ends in", link: LinkEthernet, data: cat(macs, []byte{0x88, 0x47, 0x00, 0x3e, 0x80, 0x40}), want: Malformed,
 		h: wantMAC(0x8847, Headers{Layers: HasMPLS, MPLSLabel: 1000})},
 	{name: "pppoe session", link: LinkEthernet, data: cat(macs, []byte{
@@ -85,6 +92,7 @@ var linkTests = []decodeTest{
 	{name: "loop", link: LinkLoop, data: cat([]byte{0, 0, 0, 24}, udp6), h: wantUDP6(4, Headers{})},
 	{name: "loop of another family", link: LinkLoop, data: cat([]byte{0, 0, 0, 7}, udp4), want: NotIP},
 	{name: "loop of a family over 16 bits", link: LinkLoop, data: cat([]byte{1, 2, 0, 2}, udp4), want: NotIP},
+	{name: "null of a family over 16 bits", link: LinkNull, data: cat([]byte{2, 0, '0', '0'}, udp4), want: NotIP},
 
 	{name: "sll", link: LinkSLL, data: cat([]byte{
 		0, 0, // to us
