@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"testing"
-	"time"
 
 	"flowmeter/exporters"
 	"flowmeter/meter/flow"
@@ -207,70 +205,6 @@ func onWire(t flow.Type, v uint64) uint64 {
 func batch(records []flow.Record) *flow.Batch {
 	b := &flow.Batch{Records: records, Clock: records[len(records)-1].End}
 	return b
-}
-
-// split does what an exporter should do with records under biflow: split.
-func split(records []flow.Record) []flow.Record {
-	var out []flow.Record
-	for _, r := range records {
-		if r.Has&flow.HasForward != 0 {
-			f := r
-			f.Has &^= flow.HasReverse
-			out = append(out, f)
-		}
-		if r.Has&flow.HasReverse != 0 {
-			out = append(out, turn(r))
-		}
-	}
-	return out
-}
-
-// turn is the reverse direction of r, spelled out.
-func turn(r flow.Record) flow.Record {
-	b := r
-	b.Key = r.Key.Swap()
-	b.Count = [2]flow.Counters{r.Count[1]}
-	b.First.SrcMAC, b.First.DstMAC = r.First.DstMAC, r.First.SrcMAC
-	b.Class = r.Class.Reverse()
-	b.Biflow = map[uint8]uint8{0: 0, 1: 2, 3: 0}[r.Biflow]
-	b.Has = r.Has&^(flow.HasReverse|flow.HasFlowLabel) | flow.HasForward
-	for _, pair := range [][2]flow.Has{
-		{flow.HasSrcV4, flow.HasDstV4}, {flow.HasSrcV6, flow.HasDstV6}, {flow.HasSrcPort, flow.HasDstPort},
-		{flow.HasSrcV4Prefix, flow.HasDstV4Prefix}, {flow.HasSrcV6Prefix, flow.HasDstV6Prefix},
-		{flow.HasSrcMAC, flow.HasDstMAC}, {flow.HasSrcKind, flow.HasDstKind}, {flow.HasSrcClass, flow.HasDstClass},
-	} {
-		b.Has &^= pair[0] | pair[1]
-		if r.Has&pair[0] != 0 {
-			b.Has |= pair[1]
-		}
-		if r.Has&pair[1] != 0 {
-			b.Has |= pair[0]
-		}
-	}
-	return b
-}
-
-// udpServer receives datagrams until it is closed.
-func udpServer(t testing.TB) (addr string, received func(n int) [][]byte) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadBuffer(4 << 20)
-	t.Cleanup(func() { conn.Close() })
-	return conn.LocalAddr().String(), func(n int) [][]byte {
-		var out [][]byte
-		buf := make([]byte, 65536)
-		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		for len(out) < n {
-			m, err := conn.Read(buf)
-			if err != nil {
-				t.Fatalf("after %d of %d messages: %v", len(out), n, err)
-			}
-			out = append(out, bytes.Clone(buf[:m]))
-		}
-		return out
-	}
 }
 
 // export runs records through an exporter, in batches of some size.

@@ -77,6 +77,9 @@ func (c *Config) Validate() error {
 	if c.MaxMessage < exporters.MinMessage || c.MaxMessage > 65535 {
 		errs = append(errs, fmt.Errorf("max_message is %d to 65535 octets, not %d", exporters.MinMessage, c.MaxMessage))
 	}
+	if c.Enterprise == 0 || c.Enterprise == reversePEN {
+		errs = append(errs, fmt.Errorf("enterprise %d is taken: IANA's own and that of reverse fields cannot hold private ones", c.Enterprise))
+	}
 	if c.Checksum && c.Transport != File && c.Transport != Writer {
 		errs = append(errs, errors.New("checksum is for files only"))
 	}

@@ -31,8 +31,8 @@ func TestDecode(t *testing.T) {
 	}{
 		{"default", func(*Config) {}, pair},
 		{"all fields", func(c *Config) { c.Fields = everything }, pair},
-		{"split", func(c *Config) { c.Biflow = exporters.Split }, split},
-		{"split, all fields", func(c *Config) { c.Biflow, c.Fields = exporters.Split, everything }, split},
+		{"split", func(c *Config) { c.Biflow = exporters.Split }, sample.Split},
+		{"split, all fields", func(c *Config) { c.Biflow, c.Fields = exporters.Split, everything }, sample.Split},
 		{"no private fields", func(c *Config) { c.Private = false }, pair},
 		{"own enterprise", func(c *Config) { c.Enterprise = 4242 }, pair},
 		{"seconds", func(c *Config) { c.Precision = flow.ToSeconds }, pair},
@@ -57,13 +57,13 @@ func TestDecode(t *testing.T) {
 // TestUDP sends over a socket and checks sizes, sequence numbers and fields.
 func TestUDP(t *testing.T) {
 	for _, size := range []int{512, 1400} {
-		addr, received := udpServer(t)
+		server := sample.Listen(t)
 		cfg := Default()
-		cfg.Address, cfg.MaxMessage, cfg.Fields = addr, size, everything
+		cfg.Address, cfg.MaxMessage, cfg.Fields = server.Address(), size, everything
 		records := sample.Records(2, 300)
 		e := export(t, cfg, records)
 		c := newCollector(t, size)
-		for _, msg := range received(int(e.Stats().Messages.Load())) {
+		for _, msg := range server.Receive(int(e.Stats().Messages.Load())) {
 			c.message(msg)
 		}
 		c.check(cfg, records)
@@ -74,13 +74,13 @@ func TestUDP(t *testing.T) {
 }
 
 func TestRefreshByMessages(t *testing.T) {
-	addr, received := udpServer(t)
+	server := sample.Listen(t)
 	cfg := Default()
-	cfg.Address, cfg.Refresh.Messages, cfg.Private = addr, 10, false
+	cfg.Address, cfg.Refresh.Messages, cfg.Private = server.Address(), 10, false
 	e := export(t, cfg, sample.TCP4(1000))
 	c := newCollector(t, 1400)
 	var at []int // messages with templates only
-	for i, msg := range received(int(e.Stats().Messages.Load())) {
+	for i, msg := range server.Receive(int(e.Stats().Messages.Load())) {
 		before, records := c.defined, len(c.records)
 		c.message(msg)
 		if c.defined > before && len(c.records) == records {

@@ -85,49 +85,6 @@ func (c *Column) appendSpec(dst []byte) []byte {
 	return dst
 }
 
-// put writes the column's value of r to dst and returns its length there.
-func (c *Column) put(dst []byte, r *flow.Record, boot int64) int {
-	switch c.Form {
-	case Octets:
-		return copy(dst, c.Bytes(r, c.Way))
-	case Text:
-		return PutString(dst, c.Text(r, c.Way))
-	case Number:
-		return putNumber(dst, c.Uint(r, c.Way), c.Size)
-	}
-	return c.putTime(dst, int64(c.Uint(r, c.Way)), boot)
-}
-
-func putNumber(dst []byte, v uint64, size uint16) int {
-	switch size {
-	case 1:
-		dst[0] = byte(v)
-	case 2:
-		binary.BigEndian.PutUint16(dst, uint16(v))
-	case 4:
-		binary.BigEndian.PutUint32(dst, uint32(v))
-	default:
-		binary.BigEndian.PutUint64(dst, v)
-	}
-	return int(size)
-}
-
-func (c *Column) putTime(dst []byte, ns, boot int64) int {
-	switch c.Form {
-	case Seconds:
-		binary.BigEndian.PutUint32(dst, uint32(ns/1e9))
-	case Millis:
-		binary.BigEndian.PutUint64(dst, uint64(ns/1e6))
-	case Micros:
-		binary.BigEndian.PutUint64(dst, NTPMicros(ns))
-	case Nanos:
-		binary.BigEndian.PutUint64(dst, NTP(ns))
-	case Uptime:
-		binary.BigEndian.PutUint32(dst, uint32(ns/1e6-boot))
-	}
-	return int(c.Size)
-}
-
 // ntpEpoch is 1970 in seconds since 1900.
 const ntpEpoch = 2208988800
 
@@ -182,12 +139,13 @@ func AppendString(dst []byte, s string) []byte {
 // AppendTime appends a time in ns since 1970 in one of the forms of times but
 // Uptime.
 func AppendTime(dst []byte, ns int64, form Form) []byte {
-	c := Column{Form: form, Size: 8}
-	if form == Seconds {
-		c.Size = 4
+	switch form {
+	case Seconds:
+		return binary.BigEndian.AppendUint32(dst, uint32(ns/1e9))
+	case Micros:
+		return binary.BigEndian.AppendUint64(dst, NTPMicros(ns))
+	case Nanos:
+		return binary.BigEndian.AppendUint64(dst, NTP(ns))
 	}
-	at := len(dst)
-	dst = append(dst, make([]byte, c.Size)...)
-	c.putTime(dst[at:], ns, 0)
-	return dst
+	return binary.BigEndian.AppendUint64(dst, uint64(ns/1e6))
 }

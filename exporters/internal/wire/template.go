@@ -11,17 +11,18 @@ const FirstTemplate = 256
 
 // Template is the layout of a data record, and the program that writes it.
 type Template struct {
-	ID    uint16
-	Sent  bool // the collector has been told, in this session
-	Least int  // octets of the shortest record
-	Spec  int  // octets of the template record
-	cols  []Column
-	texts []int // the columns of variable length
+	ID      uint16
+	Sent    bool // the collector has been told, in this session
+	Least   int  // octets of the shortest record
+	Spec    int  // octets of the template record
+	cols    []Column
+	program []run
+	texts   []int // the columns of variable length
 }
 
 // NewTemplate compiles columns to a template.
 func NewTemplate(id uint16, cols []Column) *Template {
-	t := &Template{ID: id, cols: cols, Spec: 4}
+	t := &Template{ID: id, cols: cols, program: compile(cols), Spec: 4}
 	for i := range cols {
 		t.Spec += cols[i].specSize()
 		if cols[i].Form == Text {
@@ -41,15 +42,6 @@ func (t *Template) Size(r *flow.Record) int {
 		size += StringSize(t.cols[i].Text(r, t.cols[i].Way)) - 1
 	}
 	return size
-}
-
-// Put writes r, which dst has room for. Columns of form Uptime count from
-// boot, in ms since 1970.
-func (t *Template) Put(dst []byte, r *flow.Record, boot int64) {
-	n := 0
-	for i := range t.cols {
-		n += t.cols[i].put(dst[n:], r, boot)
-	}
 }
 
 // AppendRecord writes the template record (RFC 7011 §3.4.1, RFC 3954 §5.2).
