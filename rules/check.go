@@ -63,7 +63,7 @@ func (c *checker) field(e *expr) *field {
 		known = append(known, v.name)
 	}
 	if _, m := newLiteral(token{tokWord, e.pos, e.name}); m == nil {
-		c.errorf(e.pos, "compare a field with it: field == "+e.name, "%s stands where a field should", e.name)
+		c.errorf(e.pos, "compare a field with it; several values are written field in {a, b}", "%s stands where a field should", e.name)
 		return nil
 	}
 	c.errorf(e.pos, didYouMean(e.name, known), "unknown field %s", e.name)
@@ -111,7 +111,11 @@ func (c *checker) test(e *expr, k *cond) {
 
 // compare turns <, <=, > and >= into a span.
 func (c *checker) compare(e *expr, k *cond) {
-	n, ok := c.number(k.field, e.items[0].lo)
+	l := e.items[0].lo
+	if l.kind == litBad {
+		return
+	}
+	n, ok := c.number(k.field, l)
 	if !ok {
 		return
 	}
@@ -137,6 +141,7 @@ func (c *checker) compare(e *expr, k *cond) {
 // item adds one value or range to those that a field is tested for.
 func (c *checker) item(f *field, it item, vs *values) {
 	switch {
+	case it.lo.kind == litBad || it.ranged && it.hi.kind == litBad:
 	case it.lo.kind == litList:
 		if it.ranged {
 			c.errorf(it.lo.pos, "", "a list cannot be the end of a range")
@@ -168,11 +173,7 @@ func (c *checker) rising(it item, ok bool) bool {
 func (c *checker) list(f *field, l literal, vs *values) {
 	name := strings.TrimPrefix(l.text, "$")
 	if set, ok := c.sets[name]; ok {
-		for _, it := range set.items {
-			// Its mistakes are reported at $name: the set fits other fields.
-			it.lo.pos, it.hi.pos = l.pos, l.pos
-			c.item(f, it, vs)
-		}
+		c.set(f, l, set, vs)
 		return
 	}
 	list, ok := c.nets.lists[name]
@@ -189,6 +190,18 @@ func (c *checker) list(f *field, l literal, vs *values) {
 			vs.list = nil
 		}
 		vs.prefixes = append(vs.prefixes, list.prefixes...)
+	}
+}
+
+// set adds the values of $name from sets:. The first that does not fit the
+// field is reported where $name stands: the set may fit other fields.
+func (c *checker) set(f *field, l literal, set *Set, vs *values) {
+	before := len(c.at.C.Errors)
+	for _, it := range set.items {
+		it.lo.pos, it.hi.pos = l.pos, l.pos
+		if c.item(f, it, vs); len(c.at.C.Errors) > before {
+			return
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	litName  // a text in quotes
 	litList  // $name
 	litTruth // true, false
+	litBad   // none of these; the mistake is reported already
 )
 
 var literalNames = [...]string{"a number", "an address", "a prefix", "a MAC address", "a name", "a list", "a truth value"}

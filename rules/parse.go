@@ -23,30 +23,36 @@ type expr struct {
 	items []item // one, but for in
 }
 
-// parser reads tokens by recursive descent. After a mistake it stands at the
-// end of the tokens, so that every loop stops.
+// parser reads tokens by recursive descent. After a mistake of structure it
+// stands at the end of the tokens, so that every loop stops; words that are no
+// values are noted, and it goes on.
 type parser struct {
-	tokens  []token
-	depth   int
-	mistake *mistake
+	tokens   []token
+	depth    int
+	mistakes []*mistake
+	failed   bool
 }
 
 // parseExpr reads an expression. Precedence, from the strongest: comparison,
-// !, &&, ||; as in display filters.
-func parseExpr(text string) (*expr, *mistake) {
+// !, &&, ||; as in display filters. The expression is nil if its structure is
+// not clear.
+func parseExpr(text string) (*expr, []*mistake) {
 	tokens, m := lex(text)
 	if m != nil {
-		return nil, m
+		return nil, []*mistake{m}
 	}
 	p := &parser{tokens: tokens}
 	if p.peek().kind == tokEnd {
-		return nil, mistakef(0, "without if: a rule matches every packet", "the expression is empty")
+		return nil, []*mistake{mistakef(0, "without if: a rule matches every packet", "the expression is empty")}
 	}
 	e := p.or()
 	if t := p.peek(); t.kind != tokEnd {
 		p.fail(unexpected(t))
 	}
-	return e, p.mistake
+	if p.failed {
+		return nil, p.mistakes
+	}
+	return e, p.mistakes
 }
 
 func unexpected(t token) *mistake {
@@ -80,11 +86,12 @@ func (p *parser) accept(symbol string) bool {
 	return true
 }
 
-// fail keeps the first mistake and skips all that is left.
+// fail notes the first mistake of structure and skips all that is left.
 func (p *parser) fail(m *mistake) {
-	if p.mistake == nil {
-		p.mistake = m
+	if !p.failed {
+		p.mistakes = append(p.mistakes, m)
 	}
+	p.failed = true
 	p.tokens = p.tokens[len(p.tokens)-1:]
 }
 
@@ -144,6 +151,9 @@ func (p *parser) comparison() *expr {
 	if op.kind != tokSymbol || !comparisons[op.text] {
 		return e
 	}
+	if _, m := newLiteral(t); m == nil && fieldByName(t.text) == nil {
+		p.fail(mistakef(t.pos, "write the field first, then the value", "%s stands where a field should", t.text))
+	}
 	p.next()
 	e.kind, e.op = exprTest, op.text
 	if op.text == "in" {
@@ -168,8 +178,13 @@ func noField(t token) *mistake {
 }
 
 func (p *parser) value() literal {
-	l, m := newLiteral(p.next())
-	if m != nil {
+	t := p.next()
+	l, m := newLiteral(t)
+	switch {
+	case m != nil && t.kind == tokWord:
+		p.mistakes = append(p.mistakes, m)
+		l.kind = litBad
+	case m != nil:
 		p.fail(m)
 	}
 	return l
@@ -184,8 +199,11 @@ func (p *parser) set() []item {
 	if !p.accept("{") {
 		p.fail(mistakef(open.pos, "write field in {a, b, c..d} or field in $list", "in needs a set"))
 	}
+	if t := p.peek(); t.text == "}" {
+		p.fail(mistakef(t.pos, "write field in {a, b, c..d}", "the set is empty"))
+	}
 	var items []item
-	for p.mistake == nil {
+	for !p.failed {
 		items = append(items, p.item())
 		if !p.accept(",") {
 			break

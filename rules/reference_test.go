@@ -98,9 +98,9 @@ var refFields = map[string]func(h *packet.Headers) []any{
 	"ipv6.flow": ipNum(6, func(h *packet.Headers) uint64 { return uint64(h.FlowLabel) }),
 
 	"tcp.flags":     num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.TCPFlags % 4096) }),
-	"tcp.flags.fin": flag(packet.FIN), "tcp.flags.syn": flag(packet.SYN), "tcp.flags.reset": flag(packet.RST),
-	"tcp.flags.push": flag(packet.PSH), "tcp.flags.ack": flag(packet.ACK), "tcp.flags.urg": flag(packet.URG),
-	"tcp.flags.ece": flag(packet.ECE), "tcp.flags.cwr": flag(packet.CWR), "tcp.flags.ae": flag(packet.AE),
+	"tcp.flags.fin": tcpFlag(packet.FIN), "tcp.flags.syn": tcpFlag(packet.SYN), "tcp.flags.reset": tcpFlag(packet.RST),
+	"tcp.flags.push": tcpFlag(packet.PSH), "tcp.flags.ack": tcpFlag(packet.ACK), "tcp.flags.urg": tcpFlag(packet.URG),
+	"tcp.flags.ece": tcpFlag(packet.ECE), "tcp.flags.cwr": tcpFlag(packet.CWR), "tcp.flags.ae": tcpFlag(packet.AE),
 	"tcp.window_size_value": num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.Window) }),
 	"tcp.seq_raw":           num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.Seq) }),
 	"tcp.ack_raw":           num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.Ack) }),
@@ -140,7 +140,7 @@ func ipNum(version uint8, get func(*packet.Headers) uint64) func(*packet.Headers
 	}
 }
 
-func flag(bit uint16) func(*packet.Headers) []any {
+func tcpFlag(bit uint16) func(*packet.Headers) []any {
 	return num(packet.HasTCP, func(h *packet.Headers) any { return truth(h.TCPFlags&bit != 0) })
 }
 

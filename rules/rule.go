@@ -127,7 +127,7 @@ func (p *reader) nested(r *rule, key string, v conf.Value, depth int) []*rule {
 	return p.rules(v, depth+1)
 }
 
-// parseIf reads an expression and reports its first mistake.
+// parseIf reads an expression and reports what is wrong with its text.
 func (p *reader) parseIf(v conf.Value) *expr {
 	const hint = "write the expression in quotes"
 	switch {
@@ -143,10 +143,9 @@ func (p *reader) parseIf(v conf.Value) *expr {
 	case !p.spend(v, len(v.Value)/exprUnit):
 		return nil
 	}
-	e, m := parseExpr(v.Value)
-	if m != nil {
+	e, mistakes := parseExpr(v.Value)
+	for _, m := range mistakes {
 		v.ErrorAt(m.pos, m.hint, "%s", m.msg)
-		return nil
 	}
 	return e
 }

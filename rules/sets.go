@@ -69,13 +69,16 @@ func parseItem(v conf.Value) (item, *mistake) {
 	p := &parser{tokens: tokens}
 	it := p.item()
 	switch t := p.peek(); {
-	case p.mistake != nil:
+	case p.failed:
 	case it.lo.kind == litList:
 		p.fail(mistakef(0, "use both lists in the expression: in {$a, $b}", "a set cannot hold another"))
 	case t.kind != tokEnd:
 		p.fail(mistakef(t.pos, "one value or range for each item", "unexpected %s", t.text))
 	}
-	return it, p.mistake
+	if len(p.mistakes) > 0 {
+		return it, p.mistakes[0]
+	}
+	return it, nil
 }
 
 // isName tells whether a text begins like a word and is no misspelt number.
