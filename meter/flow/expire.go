@@ -113,4 +113,5 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 func (t *Table) Restart(clock int64) {
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
+	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]
 }

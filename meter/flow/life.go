@@ -83,6 +83,7 @@ func (t *Table) begin(p *Packet, m *rules.Match, high bool) int32 {
 	t.Counts.Live++
 	t.Counts.Created++
 	h.armed = t.wheel.add(t.wheel.slotOf(p.Clock+min(t.idle, t.active)), rec, h.serial)
+	t.noteNew(rec, p.Clock)
 	return rec
 }
 
