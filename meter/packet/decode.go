@@ -23,7 +23,8 @@ import (
 //   - A transport header that is bad or cut leaves out the groups of fields
 //     that are not wholly there. ShortTransport says that the capture did it.
 //
-// Of several IP headers (tunnels) the outermost is read.
+// Of several IP headers (tunnels) the outermost is read. One whose version is
+// not what the EtherType or the link type says is Malformed.
 //
 // A frame that ends inside its link headers or its IP header is Truncated if
 // more of it was on the wire, otherwise Malformed.

@@ -36,6 +36,9 @@ func TestTshark(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
 		t.Skip("tshark is not on the PATH")
 	}
+	if testing.Short() {
+		t.Skip("tshark takes its time")
+	}
 	byLink := map[LinkType][]frame{}
 	for _, path := range traceFiles(t) {
 		// Traces that end early are TestGopacket's to report.
