@@ -20,11 +20,10 @@ func newERF(ifaces *interfaceList) *erf {
 	return &erf{ports: [4]int64{-1, -1, -1, -1}, ifaces: ifaces}
 }
 
-// erfType is what we know of a record type.
+// erfType is what we know of a record type; of an unknown one, zero.
 type erfType struct {
-	known bool
-	link  uint16
-	skip  int // octets between the headers and the frame
+	link uint16
+	skip int // octets between the headers and the frame
 }
 
 // erfPad is the type of records that only fill space.
@@ -41,35 +40,35 @@ const (
 
 // erfTypes holds the record types by number, after Endace's "ERF types".
 var erfTypes = [128]erfType{
-	1:      {true, erfHDLC, 0},     // HDLC_POS
-	2:      {true, erfEthernet, 2}, // ETH: an offset and a pad octet
-	3:      {true, unknownLink, 0}, // ATM: a cell
-	4:      {true, unknownLink, 0}, // AAL5
-	5:      {true, erfHDLC, 4},     // MC_HDLC: a multichannel header
-	6:      {true, unknownLink, 4}, // MC_RAW
-	7:      {true, unknownLink, 4}, // MC_ATM
-	8:      {true, unknownLink, 4}, // MC_RAW_CHANNEL
-	9:      {true, unknownLink, 4}, // MC_AAL5
-	10:     {true, erfHDLC, 0},     // COLOR_HDLC_POS
-	11:     {true, erfEthernet, 2}, // COLOR_ETH
-	12:     {true, unknownLink, 4}, // MC_AAL2
-	13:     {true, unknownLink, 0}, // IP_COUNTER
-	14:     {true, unknownLink, 0}, // TCP_FLOW_COUNTER
-	15:     {true, erfHDLC, 0},     // DSM_COLOR_HDLC_POS
-	16:     {true, erfEthernet, 2}, // DSM_COLOR_ETH
-	17:     {true, erfHDLC, 4},     // COLOR_MC_HDLC_POS
-	18:     {true, unknownLink, 4}, // AAL2
-	19:     {true, erfHDLC, 0},     // COLOR_HASH_POS
-	20:     {true, erfEthernet, 2}, // COLOR_HASH_ETH
-	21:     {true, unknownLink, 0}, // INFINIBAND
-	22:     {true, erfIPv4, 0},     // IPV4
-	23:     {true, erfIPv6, 0},     // IPV6
-	24:     {true, unknownLink, 0}, // RAW_LINK
-	25:     {true, unknownLink, 0}, // INFINIBAND_LINK
-	27:     {true, unknownLink, 0}, // META: provenance of the trace
-	28:     {true, unknownLink, 0}, // OPA_SNC
-	29:     {true, unknownLink, 0}, // OPA_9B
-	erfPad: {true, unknownLink, 0},
+	1:      {erfHDLC, 0},     // HDLC_POS
+	2:      {erfEthernet, 2}, // ETH: an offset and a pad octet
+	3:      {unknownLink, 0}, // ATM: a cell
+	4:      {unknownLink, 0}, // AAL5
+	5:      {erfHDLC, 4},     // MC_HDLC: a multichannel header
+	6:      {unknownLink, 4}, // MC_RAW
+	7:      {unknownLink, 4}, // MC_ATM
+	8:      {unknownLink, 4}, // MC_RAW_CHANNEL
+	9:      {unknownLink, 4}, // MC_AAL5
+	10:     {erfHDLC, 0},     // COLOR_HDLC_POS
+	11:     {erfEthernet, 2}, // COLOR_ETH
+	12:     {unknownLink, 4}, // MC_AAL2
+	13:     {unknownLink, 0}, // IP_COUNTER
+	14:     {unknownLink, 0}, // TCP_FLOW_COUNTER
+	15:     {erfHDLC, 0},     // DSM_COLOR_HDLC_POS
+	16:     {erfEthernet, 2}, // DSM_COLOR_ETH
+	17:     {erfHDLC, 4},     // COLOR_MC_HDLC_POS
+	18:     {unknownLink, 4}, // AAL2
+	19:     {erfHDLC, 0},     // COLOR_HASH_POS
+	20:     {erfEthernet, 2}, // COLOR_HASH_ETH
+	21:     {unknownLink, 0}, // INFINIBAND
+	22:     {erfIPv4, 0},     // IPV4
+	23:     {erfIPv6, 0},     // IPV6
+	24:     {unknownLink, 0}, // RAW_LINK
+	25:     {unknownLink, 0}, // INFINIBAND_LINK
+	27:     {unknownLink, 0}, // META: provenance of the trace
+	28:     {unknownLink, 0}, // OPA_SNC
+	29:     {unknownLink, 0}, // OPA_9B
+	erfPad: {unknownLink, 0},
 }
 
 func (e *erf) scan(data []byte, off int, frames []Frame) (scanned, error) {
@@ -85,43 +84,45 @@ func (e *erf) scan(data []byte, off int, frames []Frame) (scanned, error) {
 		if len(rest) < size {
 			return scanned{off, frames, size, "the record"}, nil
 		}
-		f, err := e.frame(rest[:size])
-		if err != nil {
+		n := len(frames)
+		f := &frames[:n+1][n]
+		if err := e.frame(rest[:size], f); err != nil {
 			return scanned{off: off, frames: frames}, err
 		}
 		if rest[8]&0x7f != erfPad {
 			f.Off += uint32(off)
-			frames = append(frames, f)
+			frames = frames[:n+1]
 		}
 		off += size
 	}
 	return scanned{off: off, frames: frames}, nil
 }
 
-// frame reads one whole record; Off is from its beginning. A type that is
-// not known is a frame that nobody can decode.
-func (e *erf) frame(rec []byte) (Frame, error) {
+// frame reads one whole record into f, whose Off is from its beginning. A type
+// that is not known is a frame that nobody can decode.
+func (e *erf) frame(rec []byte, f *Frame) error {
 	number := rec[8] & 0x7f
-	t := erfTypes[number]
-	if !t.known {
-		t.link = unknownLink
-	}
 	if number == 0 {
-		return Frame{}, fmt.Errorf("a record of type 0")
+		return fmt.Errorf("a record of type 0")
+	}
+	t := erfTypes[number]
+	if t == (erfType{}) {
+		t.link = unknownLink
 	}
 	start := erfExtensions(rec) + t.skip
 	if start > len(rec) {
-		return Frame{}, fmt.Errorf("a record of %d octets, less than its headers", len(rec))
+		return fmt.Errorf("a record of %d octets, less than its headers", len(rec))
 	}
 	wireLen := uint32(binary.BigEndian.Uint16(rec[14:]))
-	return Frame{
+	*f = Frame{
 		Time:    erfTime(rec),
 		Off:     uint32(start),
 		CapLen:  min(uint32(len(rec)-start), wireLen), // without the padding
 		WireLen: wireLen,
 		Iface:   e.port(rec[9]&3, t.link),
 		Link:    t.link,
-	}, nil
+	}
+	return nil
 }
 
 // erfExtensions returns where the extension headers of a record end: 8 octets

@@ -46,7 +46,7 @@ func looksERF(data []byte, ended bool) (yes bool, need int) {
 func plausibleERF(rest []byte, first bool) bool {
 	number := rest[8] & 0x7f
 	size := int(binary.BigEndian.Uint16(rest[10:]))
-	if !erfTypes[number].known || size < erfHeader {
+	if erfTypes[number] == (erfType{}) || size < erfHeader {
 		return false
 	}
 	if number == erfPad {

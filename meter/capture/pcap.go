@@ -49,13 +49,13 @@ func (p *pcap) scan(data []byte, off int, frames []Frame) (scanned, error) {
 		p.begin(data[off:])
 		off += pcapFileHeader
 	}
-	header := p.kind.header
+	header, o := p.kind.header, p.order
 	for len(frames) < cap(frames) {
 		rest := data[off:]
-		if len(rest) < header {
+		if len(rest) < header || len(rest) < 16 {
 			return scanned{off, frames, header, "the record header"}, nil
 		}
-		capLen := p.uint32(rest[8:])
+		capLen := o.uint32(rest[8:])
 		if capLen > p.limit {
 			return scanned{off: off, frames: frames}, fmt.Errorf("a record of %d octets, more than %d", capLen, p.limit)
 		}
@@ -64,10 +64,10 @@ func (p *pcap) scan(data []byte, off int, frames []Frame) (scanned, error) {
 			return scanned{off, frames, size, "the record"}, nil
 		}
 		frames = append(frames, Frame{
-			Time:    int64(p.uint32(rest))*second + int64(p.uint32(rest[4:]))*p.kind.nanos,
+			Time:    int64(o.uint32(rest))*second + int64(o.uint32(rest[4:]))*p.kind.nanos,
 			Off:     uint32(off + header),
 			CapLen:  capLen,
-			WireLen: max(capLen, p.uint32(rest[12:])),
+			WireLen: max(capLen, o.uint32(rest[12:])),
 			Iface:   p.iface,
 			Link:    p.link,
 		})

@@ -80,13 +80,15 @@ func (p *pcapng) scan(data []byte, off int, frames []Frame) (scanned, error) {
 		if end := p.order.uint32(rest[size-4:]); end != uint32(size) {
 			return scanned{off: off, frames: frames}, fmt.Errorf("a block of %d octets that says %d at its end", size, end)
 		}
-		f, err := p.block(kind, rest[:size-4])
+		n := len(frames)
+		f := &frames[:n+1][n]
+		held, err := p.block(kind, rest[:size-4], f)
 		if err != nil {
 			return scanned{off: off, frames: frames}, err
 		}
-		if f.Off != 0 {
+		if held {
 			f.Off += uint32(off)
-			frames = append(frames, f)
+			frames = frames[:n+1]
 		}
 		off += size
 	}
@@ -120,68 +122,70 @@ func (p *pcapng) head(b []byte) (kind uint32, size int, err error) {
 	return kind, int(n), nil
 }
 
-// block reads one whole block, without the length at its end. A frame's Off
-// is from the beginning of the block, and 0 if the block holds no packet.
-func (p *pcapng) block(kind uint32, b []byte) (Frame, error) {
+// block reads one whole block, without the length at its end. If it holds a
+// packet, f is set; its Off is from the beginning of the block.
+func (p *pcapng) block(kind uint32, b []byte, f *Frame) (held bool, err error) {
 	switch kind {
 	case ngEnhanced:
-		return p.packet(b, p.order.uint32(b[8:]))
+		return true, p.packet(b, p.order.uint32(b[8:]), f)
 	case ngPacket:
-		return p.packet(b, uint32(p.order.uint16(b[8:])))
+		return true, p.packet(b, uint32(p.order.uint16(b[8:])), f)
 	case ngSimple:
-		return p.simple(b)
+		return true, p.simple(b, f)
 	case ngSection:
-		return Frame{}, p.section(b)
+		return false, p.section(b)
 	case ngInterDesc:
-		return Frame{}, p.describe(b)
+		return false, p.describe(b)
 	}
-	return Frame{}, nil
+	return false, nil
 }
 
 // packet reads an enhanced or an obsolete packet block, which differ only in
 // where the interface stands.
-func (p *pcapng) packet(b []byte, iface uint32) (Frame, error) {
+func (p *pcapng) packet(b []byte, iface uint32, f *Frame) error {
 	const head = 28
 	in, index, err := p.iface(iface)
 	if err != nil {
-		return Frame{}, err
+		return err
 	}
 	capLen := p.order.uint32(b[20:])
 	if uint64(capLen) > uint64(len(b)-head) {
-		return Frame{}, fmt.Errorf("%d octets captured in a block of %d", capLen, len(b)+4)
+		return fmt.Errorf("%d octets captured in a block of %d", capLen, len(b)+4)
 	}
 	p.last = in.clock.nanos(uint64(p.order.uint32(b[12:]))<<32 | uint64(p.order.uint32(b[16:])))
-	return Frame{
+	*f = Frame{
 		Time:    p.last,
 		Off:     head,
 		CapLen:  capLen,
 		WireLen: max(capLen, p.order.uint32(b[24:])),
 		Iface:   index,
 		Link:    in.link,
-	}, nil
+	}
+	return nil
 }
 
 // simple reads a simple packet block. It has no time, so it gets that of the
 // packet before it, and no captured length: that follows from the interface.
-func (p *pcapng) simple(b []byte) (Frame, error) {
+func (p *pcapng) simple(b []byte, f *Frame) error {
 	const head = 12
 	in, index, err := p.iface(0)
 	if err != nil {
-		return Frame{}, err
+		return err
 	}
 	wireLen := p.order.uint32(b[8:])
 	capLen := wireLen
 	if in.snaplen != 0 {
 		capLen = min(capLen, in.snaplen)
 	}
-	return Frame{
+	*f = Frame{
 		Time:    p.last,
 		Off:     head,
 		CapLen:  min(capLen, uint32(len(b)-head)),
 		WireLen: wireLen,
 		Iface:   index,
 		Link:    in.link,
-	}, nil
+	}
+	return nil
 }
 
 // iface returns the section's interface n and its index in the trace.
