@@ -8,8 +8,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -53,16 +53,14 @@ func Open(cfg Config, where string, out io.Writer) (*Collector, error) {
 }
 
 func (c *Collector) open(where string) (err error) {
-	u, parseErr := url.Parse(where)
-	if parseErr != nil || u.Scheme == "" || u.Host == "" {
+	scheme, host, isURL := strings.Cut(where, "://")
+	switch {
+	case !isURL:
 		c.file, err = os.Open(where)
-		return err
-	}
-	switch u.Scheme {
-	case "udp":
-		c.udp, err = listenUDP(u.Host)
-	case "tcp":
-		c.tcp, err = net.Listen("tcp", u.Host)
+	case scheme == "udp":
+		c.udp, err = listenUDP(host)
+	case scheme == "tcp":
+		c.tcp, err = net.Listen("tcp", host)
 	default:
 		err = fmt.Errorf("%s: collects from udp://host:port, tcp://host:port or an IPFIX file", where)
 	}
