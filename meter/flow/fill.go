@@ -13,7 +13,7 @@ func (t *Table) fill(r *Record, e *ending) {
 	h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
 	*r = Record{
 		RuleSet: t.cfg.RuleSet, Key: t.keyOf(e.rec),
-		Start: c.flowStart, End: e.end, Piece: c.piece, EndReason: e.reason,
+		Start: c.flowStart, End: e.end, Piece: c.piece, EndReason: e.reason(),
 		Class: rules.Class(c.reason & 0xf), Evidence: rules.Evidence(c.reason >> 4),
 	}
 	fillCounters(&r.Count[Forward], h, c, Forward)

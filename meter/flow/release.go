@@ -11,11 +11,13 @@ import (
 
 // ending is a record that waits for its release.
 type ending struct {
-	end    int64
-	order  uint64 // of orderOf: saves most comparisons of whole keys
-	rec    int32
-	reason EndReason
+	end   int64
+	order uint64 // of orderOf: saves most comparisons of whole keys
+	rec   int32
+	why   uint32 // EndReason in the lower 3 bits; above them a number that grows from ending to ending
 }
+
+func (e *ending) reason() EndReason { return EndReason(e.why & 7) }
 
 // orderOf returns a number by which records that ended together are ordered
 // first: the last 32 bits of source and destination address.
@@ -27,7 +29,8 @@ func lastWord(a *[16]byte) uint32 { return binary.BigEndian.Uint32(a[12:]) }
 
 // await puts a record that has left the table among those to be released.
 func (t *Table) await(rec int32, end int64, reason EndReason) {
-	t.ended = append(t.ended, ending{end, t.order(rec), rec, reason})
+	t.endings++
+	t.ended = append(t.ended, ending{end, t.order(rec), rec, t.endings<<3 | uint32(reason)})
 }
 
 // order is orderOf the record's key.
@@ -81,7 +84,7 @@ func (t *Table) Next(r *Record) {
 	e := t.ended[t.taken]
 	t.fill(r, &e)
 	t.store.release(e.rec)
-	t.Counts.Ended[e.reason]++
+	t.Counts.Ended[e.reason()]++
 	for way := range r.Count {
 		t.Counts.Released += r.Count[way].Packets
 		t.Counts.ReleasedOctets += r.Count[way].Octets
@@ -105,7 +108,8 @@ func (t *Table) touchReady() {
 	t.sink = sum
 }
 
-// compare orders records by decided-end time, key, piece and start.
+// compare orders records by decided-end time, key, start and piece; flows of one
+// key that began and ended at one time as they ended.
 func (t *Table) compare(a, b ending) int {
 	if a.end != b.end {
 		return cmp.Compare(a.end, b.end)
@@ -115,7 +119,8 @@ func (t *Table) compare(a, b ending) int {
 	}
 	ka, kb := t.keyOf(a.rec), t.keyOf(b.rec)
 	ca, cb := t.store.coldAt(a.rec), t.store.coldAt(b.rec)
-	return cmp.Or(compareKeys(&ka, &kb), cmp.Compare(ca.flowStart, cb.flowStart), cmp.Compare(ca.piece, cb.piece))
+	return cmp.Or(compareKeys(&ka, &kb), cmp.Compare(ca.flowStart, cb.flowStart), cmp.Compare(ca.piece, cb.piece),
+		int(int32(a.why-b.why)))
 }
 
 // compareKeys is a total order of keys.

@@ -37,6 +37,7 @@ type Table struct {
 	wheel   wheel
 	cache   *cache
 	ended   []ending // records that wait for their release
+	endings uint32   // how many there have been
 	ready   int      // of ended, how many are in order and may go
 	taken   int      // of those, how many have gone
 	victims victims

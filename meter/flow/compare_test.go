@@ -1,0 +1,220 @@
+package flow
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+// setup is the part of a comparison that its first bytes choose.
+type setup struct {
+	rules, timeouts, cap uint8
+}
+
+const setupLen = 3
+
+// caps are largest numbers of flows. Where the cap can be reached, TCP flows
+// linger as long as they idle: else a Table may find no room where the model,
+// which looks at every flow all the time, has just made some.
+var caps = []int{1 << 20, 1 << 20, 1, 3}
+
+func (s setup) config(t testing.TB) Config {
+	file := ruleFiles[int(s.rules)%len(ruleFiles)]
+	rs := ruleSet(t, file.text)
+	active, idle, linger := timeouts(s.timeouts)
+	most := caps[s.cap&3]
+	if most < 1<<20 {
+		linger = max(linger, idle)
+	}
+	return Config{
+		RuleSet: &RuleSet{Name: file.name, Index: 3}, Program: rs.Program,
+		Active: active, Idle: idle, TCPLinger: linger, MaxFlows: most,
+	}
+}
+
+// compareWithModel runs a sequence through the model and through Tables with
+// decision caches of several sizes.
+func compareWithModel(t testing.TB, cfg Config, steps []step) {
+	t.Helper()
+	m := newModel(cfg)
+	want := m.runAll(steps)
+	for _, cfg.CacheSize = range []int{0, 1, 1 << 10} {
+		d := newDriver(t, cfg)
+		d.runAll(steps)
+		d.finish(want, &m.sum)
+	}
+}
+
+func (m *model) runAll(steps []step) (all []Record) {
+	clock := int64(0)
+	for i := range steps {
+		s := &steps[i]
+		if s.set {
+			all = append(all, m.flush(clock)...)
+			clock = s.h.Time
+		}
+		clock = max(clock, s.h.Time)
+		m.packet(&s.h, clock)
+	}
+	return append(all, m.flush(clock)...)
+}
+
+// driver runs a Table as a worker does.
+type driver struct {
+	testing.TB
+	*Table
+	run     []Packet
+	clock   int64
+	records []Record
+	horizon int64 // nothing that ended before may still come
+}
+
+func newDriver(t testing.TB, cfg Config) *driver {
+	cfg.Seed = Seed{1, 2, 3, 4}
+	return &driver{TB: t, Table: NewTable(cfg)}
+}
+
+func (d *driver) runAll(steps []step) {
+	for i := range steps {
+		s := &steps[i]
+		if s.set || i == 0 {
+			d.restart(s.h.Time)
+		}
+		if s.cut || s.advance || s.release || len(d.run) == MaxRun {
+			d.update()
+		}
+		d.clock = max(d.clock, s.h.Time)
+		if s.advance || s.release {
+			d.release(s.release)
+		}
+		p := Packet{Headers: s.h, Clock: d.clock, Number: uint64(i + 1)}
+		p.Prepare(&d.cfg.Seed)
+		d.run = append(d.run, p)
+	}
+	d.restart(0)
+}
+
+func (d *driver) update() {
+	d.Update(d.run)
+	for i := range d.run {
+		d.run[i] = Packet{}
+	}
+	d.run = d.run[:0]
+}
+
+func (d *driver) release(take bool) {
+	watermark := d.Advance(d.clock)
+	if take {
+		d.take(watermark)
+		d.horizon = watermark
+	}
+}
+
+func (d *driver) take(watermark int64) {
+	for range d.Ready(watermark) {
+		var r Record
+		d.Next(&r)
+		if r.End < d.horizon {
+			d.Fatalf("a record that ended at %d was released after the watermark %d", r.End, d.horizon)
+		}
+		d.records = append(d.records, r)
+	}
+}
+
+func (d *driver) restart(clock int64) {
+	d.update()
+	d.Flush(d.clock, EndForced)
+	d.take(Everything)
+	d.Restart(clock)
+	d.clock, d.horizon = clock, 0
+}
+
+// finish compares records and counts.
+func (d *driver) finish(want []Record, counts *Counts) {
+	d.Helper()
+	for i := range max(len(want), len(d.records)) {
+		var w, g Record
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(d.records) {
+			g = d.records[i]
+		}
+		if w != g {
+			d.Fatalf("rule set %q, cache %d, record %d of %d (%d in the model):\n%s", d.cfg.RuleSet.Name,
+				d.cfg.CacheSize, i, len(d.records), len(want), difference(&w, &g))
+		}
+	}
+	if d.Counts != *counts {
+		d.Fatalf("rule set %q, cache %d: counts\nmodel %+v\ntable %+v", d.cfg.RuleSet.Name, d.cfg.CacheSize, *counts, d.Counts)
+	}
+}
+
+// difference names the fields in which two records differ.
+func difference(want, got *Record) (text string) {
+	w, g := reflect.ValueOf(*want), reflect.ValueOf(*got)
+	for i := range w.NumField() {
+		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); a != b {
+			text += fmt.Sprintf("%s:\n  model %+v\n  table %+v\n", w.Type().Field(i).Name, a, b)
+		}
+	}
+	return text
+}
+
+func TestTableIsTheModel(t *testing.T) {
+	rounds := 60
+	if testing.Short() {
+		rounds = 10
+	}
+	for i, file := range ruleFiles {
+		t.Run(file.name, func(t *testing.T) {
+			t.Parallel()
+			rnd := rand.New(rand.NewPCG(uint64(i), 5))
+			for range rounds {
+				s := setup{uint8(i), uint8(rnd.Uint32()), uint8(rnd.Uint32())}
+				data := make([]byte, stepLen*rnd.IntN(400))
+				for j := range data {
+					data[j] = byte(rnd.Uint32())
+				}
+				compareWithModel(t, s.config(t), calm(data, rnd))
+			}
+		})
+	}
+}
+
+// calm makes some sequences of one conversation and without steps of the
+// clock, so that flows live long enough for something to happen to them.
+func calm(data []byte, rnd *rand.Rand) []step {
+	narrow, quick := rnd.IntN(2) == 0, rnd.IntN(2) == 0
+	for i := 0; i+stepLen <= len(data); i += stepLen {
+		if narrow {
+			data[i+2] &= 0o11
+			data[i+3] &= 0b0101
+			data[i+1] = data[i+1]&0x7f | 2
+		}
+		if quick {
+			data[i] &= 0xf7
+			data[i+6] &= 0x7f
+		}
+	}
+	return sequence(data)
+}
+
+func FuzzTable(f *testing.F) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range ruleFiles {
+		data := []byte{byte(i), byte(i * 7), byte(i)}
+		for range 20 * stepLen {
+			data = append(data, byte(rnd.Uint32()))
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < setupLen || len(data) > 1<<12 {
+			return
+		}
+		s := setup{data[0], data[1], data[2]}
+		compareWithModel(t, s.config(t), sequence(data[setupLen:]))
+	})
+}
