@@ -1,8 +1,6 @@
 # The servers, and how processes are started and ended; sourced by capture.sh.
 # shellcheck shell=bash
 
-declare -a PIDS=()
-
 # spawn starts a long-running command in a namespace; stop_all ends it. Its
 # output is kept in $WORK/NAME.log: spawn NAME NS COMMAND...
 spawn() {
@@ -10,7 +8,6 @@ spawn() {
 	shift 2
 	# No function here: $! has to be the program, not a shell around it.
 	ip netns exec "$NETNS-$ns" "$@" </dev/null >"$WORK/$name.log" 2>&1 &
-	PIDS+=($!)
 }
 
 # stop ends processes that spawn started, by their ids.
@@ -25,9 +22,12 @@ stop() {
 	done
 }
 
+# stop_all ends what still runs of them; asking for the jobs, not remembering
+# ids, never meets a stranger who was given one again.
 stop_all() {
-	((${#PIDS[@]})) && stop "${PIDS[@]}"
-	PIDS=()
+	local running
+	mapfile -t running <<<"$(jobs -pr)"
+	[[ -z ${running[0]} ]] || stop "${running[@]}"
 }
 
 # wait_for waits up to ten seconds until a command succeeds.
@@ -41,15 +41,15 @@ wait_for() {
 	return 1
 }
 
-# start_capture and stop_capture bracket the traffic of one trace. Files are
-# numbered by the order of starting: start_capture FILE NS DEVICE [OPTION...]
+# start_capture and stop_capture bracket the traffic of one trace:
+# start_capture FILE NS DEVICE [OPTION...]
 declare -a CAPTURES=()
 start_capture() {
 	local file=$1 ns=$2 dev=$3
 	shift 3
 	spawn "tcpdump-$dev" "$ns" tcpdump -i "$dev" -w "$file" -n -U -s 0 -Z root \
 		--immediate-mode "$@"
-	CAPTURES+=("${PIDS[-1]}")
+	CAPTURES+=($!)
 	wait_for grep -q 'listening on' "$WORK/tcpdump-$dev.log"
 }
 
