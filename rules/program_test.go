@@ -40,8 +40,8 @@ func compare(t *testing.T, text string, rs *RuleSet, ref *reference, h *packet.H
 	if got.Verdict != Counted {
 		got.Key, want.Key = Key{}, Key{}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Fatalf("-reference +Program:\n%s\npacket %+v\nrules\n%s", diff, h, text)
+	if got != want {
+		t.Fatalf("-reference +Program:\n%s\npacket %+v\nrules\n%s", cmp.Diff(want, got), h, text)
 	}
 	if got.Verdict == Counted && rs.Program.Conversational() {
 		if k := &got.Key; k.Saved&(SrcAddr|DstAddr) != SrcAddr|DstAddr ||
@@ -81,8 +81,8 @@ func checkConstant(t *testing.T, m *maker, text string, rs *RuleSet, h *packet.H
 	if a.Verdict != Counted {
 		a.Key, b.Key = Key{}, Key{}
 	}
-	if diff := cmp.Diff(a, b); diff != "" {
-		t.Fatalf("said to be constant, but:\n%s\npackets %+v\n%+v\nrules\n%s", diff, h, other, text)
+	if a != b {
+		t.Fatalf("said to be constant, but:\n%s\npackets %+v\n%+v\nrules\n%s", cmp.Diff(a, b), h, other, text)
 	}
 }
 
