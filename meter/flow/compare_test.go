@@ -33,14 +33,21 @@ func (s setup) config(t testing.TB) Config {
 	}
 }
 
-// compareWithModel runs a sequence through the model and through Tables with
-// decision caches of several sizes.
-func compareWithModel(t testing.TB, cfg Config, steps []step) {
-	t.Helper()
-	m := newModel(cfg)
-	want := m.runAll(steps)
+// newDrivers makes Tables with decision caches of several sizes.
+func newDrivers(t testing.TB, cfg Config) (ds []*driver) {
 	for _, cfg.CacheSize = range []int{0, 1, 1 << 10} {
-		d := newDriver(t, cfg)
+		ds = append(ds, newDriver(t, cfg))
+	}
+	return ds
+}
+
+// compareWithModel runs a sequence through the model and the Tables, which may
+// have seen other sequences before.
+func compareWithModel(ds []*driver, steps []step) {
+	m := newModel(ds[0].cfg)
+	want := m.runAll(steps)
+	for _, d := range ds {
+		d.Helper()
 		d.runAll(steps)
 		d.finish(want, &m.sum)
 	}
@@ -149,6 +156,7 @@ func (d *driver) finish(want []Record, counts *Counts) {
 	if d.Counts != *counts {
 		d.Fatalf("rule set %q, cache %d: counts\nmodel %+v\ntable %+v", d.cfg.RuleSet.Name, d.cfg.CacheSize, *counts, d.Counts)
 	}
+	d.Counts, d.records = Counts{}, d.records[:0]
 }
 
 // difference names the fields in which two records differ.
@@ -163,24 +171,31 @@ func difference(want, got *Record) (text string) {
 }
 
 func TestTableIsTheModel(t *testing.T) {
-	rounds := 60
+	setups, sequences := 5, 50 // for each rule set
 	if testing.Short() {
-		rounds = 10
+		setups = 1
 	}
 	for i, file := range ruleFiles {
 		t.Run(file.name, func(t *testing.T) {
 			t.Parallel()
 			rnd := rand.New(rand.NewPCG(uint64(i), 5))
-			for range rounds {
+			for range setups {
 				s := setup{uint8(i), uint8(rnd.Uint32()), uint8(rnd.Uint32())}
-				data := make([]byte, stepLen*rnd.IntN(400))
-				for j := range data {
-					data[j] = byte(rnd.Uint32())
+				ds := newDrivers(t, s.config(t))
+				for range sequences {
+					compareWithModel(ds, calm(randomBytes(rnd, stepLen*rnd.IntN(120)), rnd))
 				}
-				compareWithModel(t, s.config(t), calm(data, rnd))
 			}
 		})
 	}
+}
+
+func randomBytes(rnd *rand.Rand, n int) []byte {
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rnd.Uint32())
+	}
+	return data
 }
 
 // calm makes some sequences of one conversation and without steps of the
@@ -204,17 +219,13 @@ func calm(data []byte, rnd *rand.Rand) []step {
 func FuzzTable(f *testing.F) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for i := range ruleFiles {
-		data := []byte{byte(i), byte(i * 7), byte(i)}
-		for range 20 * stepLen {
-			data = append(data, byte(rnd.Uint32()))
-		}
-		f.Add(data)
+		f.Add(append([]byte{byte(i), byte(i * 7), byte(i)}, randomBytes(rnd, 20*stepLen)...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < setupLen || len(data) > 1<<12 {
 			return
 		}
 		s := setup{data[0], data[1], data[2]}
-		compareWithModel(t, s.config(t), sequence(data[setupLen:]))
+		compareWithModel(newDrivers(t, s.config(t)), sequence(data[setupLen:]))
 	})
 }
