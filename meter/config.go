@@ -24,6 +24,9 @@ type Input struct {
 	Traces []string // paths and globs; "-" is standard input
 }
 
+// Name returns the name of the input for metrics: its place in the list.
+func (in *Input) Name(place int) string { return fmt.Sprintf("traces%d", place) }
+
 // Limits of what a configuration may ask for.
 const (
 	maxWorkers = 64

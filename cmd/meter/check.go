@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"flowmeter/meter"
+)
+
+type checkCmd struct {
+	meterFlags
+}
+
+// Help is shown below the usage.
+func (*checkCmd) Help() string {
+	return `Example:
+
+  meter check -c /etc/meter/config.yaml
+
+All mistakes are printed at once, each with file, line and column; the exit
+status is then 2.`
+}
+
+// Run constructs everything and starts nothing.
+func (c *checkCmd) Run(a *app) error {
+	out := newOutputs(true, a.log)
+	var section exporterSection
+	s, err := c.settings(section.fields())
+	if err != nil {
+		return err
+	}
+	if err := section.build(out, s); err != nil {
+		return usageError{err}
+	}
+	a.warn(s.Warnings)
+	meter.New(s.Meter, out.meterExporters())
+	c.describe(a, s, out, &section)
+	return nil
+}
+
+// describe says what would run.
+func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
+	fmt.Fprintf(a.stdout, "meter %d %q, %d worker(s)\n", s.ID, s.Name, s.Meter.Workers)
+	for _, in := range s.Inputs {
+		fmt.Fprintf(a.stdout, "input: traces %s\n", strings.Join(in.Traces, ", "))
+	}
+	var home []string
+	for _, p := range s.Networks.Home() {
+		home = append(home, p.String())
+	}
+	fmt.Fprintf(a.stdout, "home: %s\n", strings.Join(home, ", "))
+	for _, rs := range s.Meter.RuleSets {
+		kind := "aggregating"
+		if rs.Program.Conversational() {
+			kind = "conversational"
+		}
+		fmt.Fprintf(a.stdout, "rule set %s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows\n",
+			rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
+	}
+	for _, q := range out.queues {
+		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())
+	}
+	if section.web != nil {
+		fmt.Fprintf(a.stdout, "exporter prometheus http://%s/metrics\n", section.web.Listen)
+	}
+	fmt.Fprintln(a.stdout, "ok")
+}

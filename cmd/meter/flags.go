@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"flowmeter/meter"
+	"flowmeter/meter/conf"
+	"flowmeter/rules"
+)
+
+// meterFlags are what read, run and check have in common. A flag wins over
+// what the configuration says.
+type meterFlags struct {
+	Config   string        `short:"c" placeholder:"FILE" help:"Read the configuration from FILE."`
+	Rules    string        `short:"r" placeholder:"FILE" help:"Use the rule sets of FILE."`
+	Home     []string      `placeholder:"CIDR" help:"The home networks, with commas between them."`
+	Filter   string        `placeholder:"EXPR" help:"Meter only packets that the expression matches."`
+	Orient   string        `placeholder:"HOW" help:"Which way round packets are tried first: initiator, perimeter or first."`
+	Active   time.Duration `help:"Close a piece of a flow after this long."`
+	Idle     time.Duration `help:"End a flow this long after its last packet."`
+	MaxFlows int           `help:"Keep at most this many flows of each rule set."`
+	Workers  int           `help:"Meter with this many goroutines."`
+}
+
+// settings reads the configuration, or takes the defaults, and puts the flags
+// over it. more reads what the meter knows nothing of, as in
+// meter.ParseSettings.
+func (f *meterFlags) settings(more conf.Fields) (*meter.Settings, error) {
+	base := rules.DefaultNetworks()
+	if len(f.Home) > 0 {
+		var err error
+		if base, err = rules.ParseHome(f.Home); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	var src []byte
+	if f.Config != "" {
+		var err error
+		if src, err = os.ReadFile(f.Config); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	s, err := meter.ParseSettings(f.Config, src, base, more)
+	if err == nil {
+		err = f.apply(s)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
+}
+
+func (f *meterFlags) apply(s *meter.Settings) error {
+	if f.Rules != "" {
+		if err := f.readRules(s); err != nil {
+			return err
+		}
+	}
+	if f.Filter != "" {
+		filter, err := rules.ParseFilter("--filter", f.Filter, s.Networks, nil)
+		if err != nil {
+			return err
+		}
+		s.Meter.Filter = filter
+	}
+	if f.Workers != 0 {
+		s.Meter.Workers = f.Workers
+	}
+	for _, rs := range s.Meter.RuleSets {
+		if err := f.applyTo(rs); err != nil {
+			return err
+		}
+	}
+	return s.Meter.Validate()
+}
+
+// applyTo puts the flags that speak of rule sets over one of them.
+func (f *meterFlags) applyTo(rs *rules.RuleSet) error {
+	for _, d := range []struct {
+		flag string
+		from time.Duration
+		to   *time.Duration
+	}{{"--active", f.Active, &rs.Active}, {"--idle", f.Idle, &rs.Idle}} {
+		if d.from < 0 {
+			return fmt.Errorf("%s %v: a timeout is positive", d.flag, d.from)
+		}
+		if d.from > 0 {
+			*d.to = d.from
+		}
+	}
+	if f.MaxFlows < 0 {
+		return fmt.Errorf("--max-flows %d: at least one flow", f.MaxFlows)
+	}
+	if f.MaxFlows > 0 {
+		rs.MaxFlows = f.MaxFlows
+	}
+	if f.Orient == "" {
+		return nil
+	}
+	o, err := rules.ParseOrient(f.Orient)
+	if err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	rs.SetOrient(o)
+	return nil
+}
+
+func (f *meterFlags) readRules(s *meter.Settings) error {
+	src, err := os.ReadFile(f.Rules)
+	if err != nil {
+		return err
+	}
+	doc, c := conf.Parse(f.Rules, src)
+	if err := c.Err(); err != nil {
+		return err
+	}
+	s.Meter.RuleSets, s.Networks = rules.ParseFile(doc, s.Networks)
+	s.Warnings = append(s.Warnings, c.Warnings...)
+	return c.Err()
+}
+
+// warn prints what is allowed but hardly meant.
+func (a *app) warn(ws conf.Errors) {
+	for _, w := range ws {
+		fmt.Fprintf(a.stderr, "meter: warning: %v\n", w)
+	}
+}
+
+// outputFlags say where records go.
+type outputFlags struct {
+	Output []string `short:"o" sep:"none" placeholder:"WHERE" help:"Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://."`
+	Biflow string   `placeholder:"HOW" help:"Export both directions in one record (pair) or in two (split)."`
+	Times  string   `placeholder:"PRECISION" help:"Precision of exported times: seconds, milliseconds, microseconds or nanoseconds."`
+}
+
+// precisions are the words of --times, in the order of flow.Precision.
+var precisions = []string{"milliseconds", "seconds", "microseconds", "nanoseconds"}
+
+// oneOf returns the index of a word, or an error that names all of them.
+func oneOf(flag, word string, words []string) (int, error) {
+	i := slices.Index(words, word)
+	if i < 0 {
+		return 0, usageError{fmt.Errorf("%s %s: one of %s", flag, word, strings.Join(words, ", "))}
+	}
+	return i, nil
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"flowmeter/exporters"
+	"flowmeter/exporters/ipfix"
+	"flowmeter/exporters/netflow5"
+	"flowmeter/exporters/netflow9"
+	"flowmeter/exporters/text"
+	"flowmeter/meter"
+	"flowmeter/meter/flow"
+)
+
+// outputs are the exporters of a run, each behind its queue.
+type outputs struct {
+	queue    exporters.QueueConfig
+	queues   []*exporters.Queue
+	files    []io.Closer
+	onStdout bool // records go to standard output
+
+	running sync.WaitGroup
+	broken  chan error // a reader of ours has closed its pipe
+}
+
+// readQueue is how many records wait for an exporter while traces are read:
+// the reader waits for the exporters, so that more would only take memory.
+const readQueue = 8192
+
+// newOutputs returns no exporters yet. A live meter never waits for them;
+// reading traces, none of their records is dropped for want of room.
+func newOutputs(live bool, log *slog.Logger) *outputs {
+	q := exporters.DefaultQueue()
+	q.Log = log
+	if !live {
+		q.Records, q.Lossless, q.Drain = readQueue, true, 0
+	}
+	return &outputs{queue: q, broken: make(chan error, 1)}
+}
+
+func (o *outputs) add(name string, s exporters.Sink) {
+	o.queues = append(o.queues, exporters.NewQueue(name, s, o.queue))
+}
+
+// meterExporters returns the queues as the meter knows them.
+func (o *outputs) meterExporters() []meter.Exporter {
+	all := make([]meter.Exporter, len(o.queues))
+	for i, q := range o.queues {
+		all[i] = q
+	}
+	return all
+}
+
+// start runs every exporter until its final batch.
+func (o *outputs) start(ctx context.Context) {
+	for _, q := range o.queues {
+		o.running.Go(func() {
+			if err := q.Run(ctx); err != nil {
+				select {
+				case o.broken <- err:
+				default:
+				}
+			}
+		})
+	}
+}
+
+// wait waits for the end of every exporter and returns an error that names
+// those that lost records.
+func (o *outputs) wait() error {
+	o.running.Wait()
+	var errs []error
+	for _, f := range o.files {
+		errs = append(errs, f.Close())
+	}
+	for _, q := range o.queues {
+		if lost := q.Stats().Lost(); lost.Records > 0 {
+			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost.Records))
+		} else if q.Stats().Errors.Load() > 0 {
+			errs = append(errs, fmt.Errorf("%s: failed, see above", q.Name()))
+		}
+	}
+	select {
+	case err := <-o.broken:
+		if !errors.Is(err, syscall.EPIPE) {
+			errs = append(errs, err)
+		}
+	default:
+	}
+	return errors.Join(errs...)
+}
+
+// shape is what the flags say of the form of exported records.
+type shape struct {
+	domain    uint32
+	biflow    exporters.Biflow
+	precision flow.Precision
+	live      bool
+}
+
+// common puts a shape into the configuration of a wire exporter.
+func (s *shape) common(c *exporters.Common, address string) {
+	c.Address, c.Domain, c.Biflow, c.Live = address, s.domain, s.biflow, s.live
+}
+
+// where adds the exporter that one --output names.
+func (o *outputs) where(where string, s shape, stdout io.Writer) error {
+	scheme, rest, isURL := strings.Cut(where, "://")
+	if isURL {
+		return o.network(where, scheme, rest, s)
+	}
+	format, path, given := strings.Cut(where, ":")
+	if _, known := fileFormats[format]; !given || !known {
+		format, path = strings.TrimPrefix(filepath.Ext(where), "."), where
+	}
+	if where == "-" {
+		format = "jsonl"
+	}
+	make, known := fileFormats[format]
+	if !known {
+		return usageError{fmt.Errorf("--output %s: no format is known by this name: write - or FILE.jsonl, FILE.csv, FILE.ipfix, or the format before it, as csv:FILE", where)}
+	}
+	w := stdout
+	if path == "-" {
+		o.onStdout = true
+	} else {
+		f, err := os.Create(path)
+		if err != nil {
+			return usageError{fmt.Errorf("--output: %w", err)}
+		}
+		o.files = append(o.files, f)
+		w = f
+	}
+	sink, err := make(w, s)
+	if err != nil {
+		return usageError{fmt.Errorf("--output %s: %w", where, err)}
+	}
+	o.add(where, sink)
+	return nil
+}
+
+// fileFormats make the exporters that write to a file or to standard output.
+var fileFormats = map[string]func(io.Writer, shape) (exporters.Sink, error){
+	"jsonl": jsonLines,
+	"json":  jsonLines,
+	"csv":   func(w io.Writer, s shape) (exporters.Sink, error) { return text.NewCSV(w, s.precision, nil) },
+	"ipfix": func(w io.Writer, s shape) (exporters.Sink, error) {
+		c := ipfix.Default()
+		s.common(&c.Common, "")
+		c.Transport, c.Writer, c.Precision = ipfix.Writer, w, s.precision
+		return ipfix.New(c)
+	},
+}
+
+func jsonLines(w io.Writer, s shape) (exporters.Sink, error) {
+	return text.NewJSON(w, s.precision, nil)
+}
+
+// network adds the exporter that a URL names.
+func (o *outputs) network(where, scheme, address string, s shape) error {
+	make, known := networkFormats[scheme]
+	if !known {
+		return usageError{fmt.Errorf("--output %s: known are ipfix://, ipfix+tcp://, netflow9:// and netflow5://", where)}
+	}
+	sink, err := make(address, s)
+	if err != nil {
+		return usageError{fmt.Errorf("--output %s: %w", where, err)}
+	}
+	o.add(where, sink)
+	return nil
+}
+
+// networkFormats make the exporters that send to a collector.
+var networkFormats = map[string]func(address string, s shape) (exporters.Sink, error){
+	"ipfix":     ipfixOver(ipfix.UDP),
+	"ipfix+tcp": ipfixOver(ipfix.TCP),
+	"netflow9": func(address string, s shape) (exporters.Sink, error) {
+		c := netflow9.Default()
+		s.common(&c.Common, address)
+		return netflow9.New(c)
+	},
+	"netflow5": func(address string, s shape) (exporters.Sink, error) {
+		c := netflow5.Default()
+		s.common(&c.Common, address)
+		return netflow5.New(c)
+	},
+}
+
+func ipfixOver(t ipfix.Transport) func(string, shape) (exporters.Sink, error) {
+	return func(address string, s shape) (exporters.Sink, error) {
+		c := ipfix.Default()
+		s.common(&c.Common, address)
+		c.Transport, c.Precision = t, s.precision
+		return ipfix.New(c)
+	}
+}
+
+// addAll adds the exporters of all --output flags.
+func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error {
+	s := shape{domain: domain, live: !o.queue.Lossless}
+	if f.Biflow != "" {
+		i, err := oneOf("--biflow", f.Biflow, []string{"pair", "split"})
+		if err != nil {
+			return err
+		}
+		s.biflow = exporters.Biflow(i)
+	}
+	if f.Times != "" {
+		i, err := oneOf("--times", f.Times, precisions)
+		if err != nil {
+			return err
+		}
+		s.precision = flow.Precision(i)
+	}
+	for _, where := range f.Output {
+		if err := o.where(where, s, stdout); err != nil {
+			return err
+		}
+	}
+	return nil
+}

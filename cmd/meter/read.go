@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"flowmeter/exporters/text"
+	"flowmeter/meter"
+	"flowmeter/meter/capture"
+)
+
+type readCmd struct {
+	meterFlags
+	outputFlags
+	Top      int           `default:"10" help:"Print this many of the largest flows; 0 for none."`
+	Sort     string        `default:"octets" placeholder:"FIELD" help:"What the largest flows are chosen by: octets, packets, duration, start or a numeric field."`
+	Count    uint64        `help:"Stop after this many packets."`
+	Duration time.Duration `help:"Stop after this much time of the trace."`
+	Merge    bool          `help:"Read the traces together, in the order of their packets' times, not one after the other."`
+	Quiet    bool          `short:"q" help:"Print neither summary nor progress."`
+	Traces   []string      `arg:"" name:"trace" help:"Trace files (pcap, pcapng, ERF; plain or compressed), globs, or - for standard input."`
+}
+
+// Help is shown below the usage.
+func (*readCmd) Help() string {
+	return `Example: the ten largest flows of a capture, and all of them as JSON lines:
+
+  meter read -o flows.jsonl capture.pcap.gz
+
+With --config, the networks and rule sets are used; the exporters are not:
+records go where --output says.`
+}
+
+// Run meters the traces.
+func (c *readCmd) Run(a *app) error {
+	settings, err := c.settings(ignoreExporters)
+	if err != nil {
+		return err
+	}
+	a.warn(settings.Warnings)
+	settings.Meter.Limits = meter.Limits{Count: c.Count, Duration: c.Duration.Nanoseconds()}
+	paths, missing := capture.Expand(c.Traces)
+	if len(paths) == 0 {
+		return missing
+	}
+	if missing != nil {
+		a.partial(missing)
+	}
+	out := newOutputs(false, a.log)
+	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
+		return err
+	}
+	report := a.stdout
+	if out.onStdout {
+		report = a.stderr
+	}
+	var largest bytes.Buffer // shown below the account
+	if c.Top > 0 && !c.Quiet {
+		table, err := text.NewTable(&largest, text.TableConfig{Top: c.Top, Sort: c.Sort, Width: 0})
+		if err != nil {
+			return usageError{err}
+		}
+		out.add("table", table)
+	}
+	return c.meter(a, settings, paths, out, func(m *meter.Meter) {
+		printSummary(report, m)
+		largest.WriteTo(report)
+	})
+}
+
+// meter runs the meter over the traces and prints its account.
+func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs, report func(*meter.Meter)) error {
+	m := meter.New(s.Meter, out.meterExporters())
+	in := newInputs(paths)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan struct{})
+	var caught os.Signal
+	var hungUp bool
+	go func() {
+		select {
+		case caught = <-a.signals:
+		case err := <-out.broken:
+			hungUp = errors.Is(err, syscall.EPIPE)
+			out.broken <- err
+		case <-done:
+			return
+		}
+		m.Stop()
+	}()
+	if !c.Quiet {
+		defer in.showProgress(a.stderr)()
+	}
+	out.start(ctx)
+	balance := m.Run(in.open(c.Merge), a.partial)
+	close(done)
+	meter.Finish(out.meterExporters(), m)
+	lost := out.wait()
+	if hungUp {
+		return nil
+	}
+	for _, err := range []error{balance, lost} {
+		if err != nil {
+			a.partial(err)
+		}
+	}
+	if !c.Quiet {
+		report(m)
+	}
+	if n, ok := caught.(syscall.Signal); ok {
+		a.status = 128 + int(n)
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"flowmeter/exporters"
+	"flowmeter/exporters/ipfix"
+	"flowmeter/exporters/netflow5"
+	"flowmeter/exporters/netflow9"
+	"flowmeter/exporters/prometheus"
+	"flowmeter/exporters/text"
+	"flowmeter/meter"
+	"flowmeter/meter/conf"
+	"flowmeter/meter/flow"
+)
+
+// exporterSection is `exporters:` of a configuration, read but not built: what
+// an exporter is told of the meter stands elsewhere in the file.
+type exporterSection struct {
+	builders []func(o *outputs, s *meter.Settings) error
+	web      *prometheus.Config
+}
+
+// ignoreExporters reads `exporters:` for commands that do not use it.
+var ignoreExporters = conf.Fields{"exporters": func(conf.Value) {}}
+
+// fields reads `exporters:`, a list of mappings of one key each.
+func (x *exporterSection) fields() conf.Fields {
+	kinds := conf.Fields{
+		"ipfix":      x.ipfix,
+		"netflow9":   x.netflow9,
+		"netflow5":   x.netflow5,
+		"jsonl":      x.text("jsonl", newJSON),
+		"csv":        x.text("csv", newCSV),
+		"prometheus": x.prometheus,
+	}
+	return conf.Fields{"exporters": func(v conf.Value) {
+		v.Each(func(item conf.Value) { item.Map(kinds) })
+	}}
+}
+
+// build makes the exporters that were read. Nothing is opened.
+func (x *exporterSection) build(o *outputs, s *meter.Settings) error {
+	var errs []error
+	for _, b := range x.builders {
+		errs = append(errs, b(o, s))
+	}
+	return errors.Join(errs...)
+}
+
+func (x *exporterSection) later(b func(o *outputs, s *meter.Settings) error) {
+	x.builders = append(x.builders, b)
+}
+
+func (x *exporterSection) ipfix(v conf.Value) {
+	c := ipfix.ParseConfig(v)
+	x.later(func(o *outputs, s *meter.Settings) error {
+		c.Domain, c.Live = s.ID, !o.queue.Lossless
+		e, err := ipfix.New(c)
+		return o.addBuilt("ipfix "+c.Address+c.Path, e, err, c.Queue)
+	})
+}
+
+func (x *exporterSection) netflow9(v conf.Value) {
+	c := netflow9.ParseConfig(v)
+	x.later(func(o *outputs, s *meter.Settings) error {
+		c.Domain, c.Live = s.ID, !o.queue.Lossless
+		e, err := netflow9.New(c)
+		return o.addBuilt("netflow9 "+c.Address, e, err, c.Queue)
+	})
+}
+
+func (x *exporterSection) netflow5(v conf.Value) {
+	c := netflow5.ParseConfig(v)
+	x.later(func(o *outputs, s *meter.Settings) error {
+		c.Domain, c.Live = s.ID, !o.queue.Lossless
+		e, err := netflow5.New(c)
+		return o.addBuilt("netflow5 "+c.Address, e, err, c.Queue)
+	})
+}
+
+func (x *exporterSection) prometheus(v conf.Value) {
+	if x.web != nil {
+		v.Errorf("remove one of the two", "metrics are served already")
+	}
+	c := prometheus.ParseConfig(v)
+	x.web = &c
+}
+
+func newJSON(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
+	return text.NewJSON(w, p, fields)
+}
+
+func newCSV(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
+	return text.NewCSV(w, p, fields)
+}
+
+// text reads an exporter that writes lines to a file.
+func (x *exporterSection) text(kind string, make func(io.Writer, flow.Precision, []string) (exporters.Sink, error)) func(conf.Value) {
+	return func(v conf.Value) {
+		var path string
+		var fields []string
+		var times flow.Precision
+		v.Map(conf.Fields{
+			"path":      func(v conf.Value) { path = v.Str() },
+			"fields":    func(v conf.Value) { fields = v.Strings() },
+			"precision": func(v conf.Value) { times = flow.Precision(v.Enum(precisions...)) },
+		})
+		if path == "" {
+			v.Errorf("path: /var/log/meter/flows."+kind, "no path")
+		}
+		if _, err := make(io.Discard, times, fields); err != nil {
+			v.Errorf("", "%v", err)
+		}
+		x.later(func(o *outputs, _ *meter.Settings) error {
+			f := &lazyFile{path: path}
+			sink, err := make(f, times, fields)
+			o.files = append(o.files, f)
+			return o.addBuilt(kind+" "+path, sink, err, o.queue)
+		})
+	}
+}
+
+// addBuilt adds an exporter with its own queue size, unless the meter waits
+// for its exporters.
+func (o *outputs) addBuilt(name string, s exporters.Sink, err error, q exporters.QueueConfig) error {
+	if err != nil {
+		return fmt.Errorf("exporter %s: %w", name, err)
+	}
+	if o.queue.Lossless {
+		q = o.queue
+	}
+	q.Log = o.queue.Log
+	o.queues = append(o.queues, exporters.NewQueue(name, s, q))
+	return nil
+}
+
+// lazyFile is a file that is opened, for appending, when something is written
+// to it: checking a configuration opens nothing.
+type lazyFile struct {
+	path string
+	f    *os.File
+}
+
+func (l *lazyFile) Write(b []byte) (int, error) {
+	if l.f == nil {
+		f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+		if err != nil {
+			return 0, err
+		}
+		l.f = f
+	}
+	return l.f.Write(b)
+}
+
+// Close closes the file, if it was opened.
+func (l *lazyFile) Close() error {
+	if l.f == nil {
+		return nil
+	}
+	return l.f.Close()
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+
+	"flowmeter/meter"
+	"flowmeter/meter/flow"
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// printSummary prints the account of a run: where every packet went, the
+// traffic by class and how flows ended.
+func printSummary(w io.Writer, m *meter.Meter) {
+	t := m.Totals()
+	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	defer tw.Flush()
+	row := func(name string, packets, octets uint64) {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t\n", name, humanize.Comma(int64(packets)), humanize.Bytes(octets))
+	}
+	fmt.Fprintf(tw, "\tpackets\toctets\t\n")
+	row("read", t.Read, t.Octets)
+	optional := func(name string, packets, octets uint64) {
+		if packets > 0 {
+			row(name, packets, octets)
+		}
+	}
+	optional("filtered", t.Filtered, t.FilteredOctets)
+	for _, out := range []packet.Outcome{packet.Malformed, packet.Unsupported} {
+		optional(out.String(), t.Outcomes[out], t.OutcomeOctets[out])
+	}
+	for i, name := range m.Names() {
+		if len(m.Names()) > 1 || name != rules.DefaultName {
+			fmt.Fprintf(tw, "%s:\t\t\t\n", name)
+		}
+		printRuleSet(row, optional, &t.RuleSets[i])
+	}
+	tw.Flush()
+	printFlows(w, m.Names(), &t)
+	printBeside(w, &t)
+}
+
+func printRuleSet(row, optional func(string, uint64, uint64), c *flow.Counts) {
+	row("counted", c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted])
+	for v := rules.Ignored; v < rules.NumVerdicts; v++ {
+		optional(v.String(), c.Verdicts[v], c.VerdictOctets[v])
+	}
+	for class := range rules.NumClasses {
+		optional("traffic "+class.String(), c.Traffic[class], c.TrafficOctets[class])
+	}
+}
+
+// printFlows prints one line a rule set.
+func printFlows(w io.Writer, names []string, t *meter.Totals) {
+	for i, name := range names {
+		c := &t.RuleSets[i]
+		fmt.Fprintf(w, "%s: %s flows", name, humanize.Comma(int64(c.Created)))
+		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
+			if n := c.Ended[r]; n > 0 {
+				fmt.Fprintf(w, ", %s %s", humanize.Comma(int64(n)), endings[r])
+			}
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// endings say how records ended.
+var endings = [flow.NumEndReasons]string{
+	flow.EndIdle: "ended idle", flow.EndActive: "pieces of long ones", flow.EndDetected: "ended by TCP",
+	flow.EndForced: "ended with the trace", flow.EndResources: "ended for want of room",
+}
+
+// printBeside prints what is counted beside the balance, where there is any.
+func printBeside(w io.Writer, t *meter.Totals) {
+	for _, line := range []struct {
+		n    uint64
+		what string
+	}{
+		{t.Outcomes[packet.NotIP], "packets without IP"},
+		{t.Outcomes[packet.Truncated], "packets cut off by the capture within their IP header"},
+		{t.ShortTransport, "packets cut off by the capture within their transport header"},
+		{t.FragmentsFilled, "later fragments, counted in the flow of their first"},
+		{t.FragmentsOrphans, "later fragments whose first was not seen, in flows without ports"},
+		{t.FragmentsLost, "first fragments forgotten for want of room"},
+		{t.ClockSteps, "times the clock was set back by more than a minute"},
+	} {
+		if line.n > 0 {
+			fmt.Fprintf(w, "%s %s\n", humanize.Comma(int64(line.n)), line.what)
+		}
+	}
+}
