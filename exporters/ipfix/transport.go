@@ -134,6 +134,9 @@ func (o *tcpOut) replay() {
 // patience for this outage is used up.
 func (o *tcpOut) send(p *packer) error {
 	if p == o.e.announce {
+		if sent := o.history.All(); len(sent) > 0 {
+			copy(p.Buf[4:8], sent[0].Msg[4:8]) // templates are not younger than what is repeated
+		}
 		return o.tcp.Send(p.Buf)
 	}
 	for {
