@@ -63,6 +63,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 	}
 	for id := range cfg.Workers {
 		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, tables: tables(&cfg, seed)}
+		w.fragments.Seed = seed
 		w.seen = make([][]flow.Sighting, len(w.tables))
 		if cfg.Workers > 1 {
 			m.queues = append(m.queues, make(chan work, workAhead))

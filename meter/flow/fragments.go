@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"encoding/binary"
+
 	"flowmeter/meter/packet"
 )
 
@@ -9,6 +11,7 @@ import (
 // a bounded number of first fragments, for as long as a receiver waits for the
 // rest. It belongs to one worker; all fragments of a packet come to the same.
 type Fragments struct {
+	Seed    Seed
 	first   []fragment
 	heads   []int32 // by hash: place in first + 1
 	next    int     // place to be used next: the oldest
@@ -69,16 +72,21 @@ var hasPorts = [256]bool{
 	packet.ProtoSCTP: true, packet.ProtoDCCP: true,
 }
 
-func (k *fragmentKey) hash() uint32 {
-	x := mix(uint64(k.id)<<16|uint64(k.proto), uint64(k.src[15])<<24|uint64(k.src[14])<<16|uint64(k.dst[15])<<8|uint64(k.dst[14]))
-	return uint32(x) & (fragmentsKept - 1)
+// hash is seeded and takes in all of the key, so that nobody can make one long
+// chain.
+func (k *fragmentKey) hash(seed *Seed) uint32 {
+	word := func(a []byte) uint64 { return binary.BigEndian.Uint64(a) }
+	x := mix(word(k.src[:8])^seed[0], word(k.src[8:])^seed[1])
+	x = mix(x^word(k.dst[:8]), word(k.dst[8:])^seed[2])
+	x = mix(x, uint64(k.id)<<8^uint64(k.proto)^seed[3])
+	return uint32(x>>32^x) & (fragmentsKept - 1)
 }
 
 func (f *Fragments) find(k *fragmentKey) *fragment {
 	if f.first == nil {
 		return nil
 	}
-	for ref := f.heads[k.hash()]; ref != 0; ref = f.first[ref-1].next {
+	for ref := f.heads[k.hash(&f.Seed)]; ref != 0; ref = f.first[ref-1].next {
 		if f.first[ref-1].key == *k {
 			return &f.first[ref-1]
 		}
@@ -97,7 +105,7 @@ func (f *Fragments) remember(k *fragmentKey, p *Packet) {
 	if e == nil {
 		e = &f.first[f.next]
 		f.forget(e, p.Clock)
-		head := &f.heads[k.hash()]
+		head := &f.heads[k.hash(&f.Seed)]
 		e.key, e.next = *k, *head
 		*head = int32(f.next) + 1
 		f.next = (f.next + 1) % fragmentsKept
@@ -114,7 +122,7 @@ func (f *Fragments) forget(e *fragment, clock int64) {
 		f.Lost++
 	}
 	at := int32(f.next) + 1
-	ref := &f.heads[e.key.hash()]
+	ref := &f.heads[e.key.hash(&f.Seed)]
 	for *ref != at {
 		ref = &f.first[*ref-1].next
 	}
