@@ -159,7 +159,7 @@ func (r *Reader) detect() {
 		r.format = f
 	case need > 0 && !r.ended:
 		r.more(need, "")
-	case r.cause != nil:
+	case need > 0 && r.cause != nil:
 		r.fail(ErrCut, "", r.cause)
 	default:
 		r.fail(ErrNotATrace, notATrace(r.buf.data[:r.end], r.src.codec), nil)
