@@ -143,60 +143,23 @@ func conversationalKeys() keySet {
 	return ks
 }
 
-// isFused tells whether every packet of a five-tuple, whichever way it goes,
-// gets the same verdict and the five-tuple as its key: no other save, no
-// computed attribute, no test of what can change within a conversation, none
-// of the pass, and none before an ignore of what differs between the two ways.
+// isFused tells whether the only key is the five-tuple: no other save:, no
+// computed attribute.
 func isFused(rules []*rule) bool {
-	f := fusion{ok: true}
-	f.rules(rules)
-	return f.ok
-}
-
-type fusion struct {
-	ok       bool
-	directed bool // a test so far tells the two ways apart
-}
-
-func (f *fusion) rules(list []*rule) {
-	for _, r := range list {
-		if r.cond != nil {
-			f.cond(r.cond)
-		}
+	for _, r := range rules {
 		if r.explicit && !savesFiveTuple(r.saves) {
-			f.ok = false
+			return false
 		}
 		for _, s := range r.sets {
-			f.ok = f.ok && s.field.attr == 0
+			if s.field.attr != 0 {
+				return false
+			}
 		}
-		f.rules(r.then)
-		if r.do == doIgnore && f.directed {
-			f.ok = false
+		if !isFused(r.then) || !isFused(r.els) {
+			return false
 		}
-		f.rules(r.els)
 	}
-}
-
-func (f *fusion) cond(k *cond) {
-	for _, kid := range k.kids {
-		f.cond(kid)
-	}
-	if k.field == nil {
-		return
-	}
-	if k.field.varies || k.field.typ == typePass {
-		f.ok = false
-	}
-	f.directed = f.directed || k.directed()
-}
-
-// directed tells whether a test may answer differently when the packet is seen
-// the other way round.
-func (k *cond) directed() bool {
-	if k.kind == exprTest && k.field.from[0].get == getClass {
-		return k.want.holds(uint64(In)) != k.want.holds(uint64(Out))
-	}
-	return k.kind == exprTest && k.field.directed()
+	return true
 }
 
 // savesFiveTuple tells whether a save: list makes the key that is made

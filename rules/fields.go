@@ -216,9 +216,3 @@ func fieldNames(want func(*field) bool) []string {
 }
 
 func (f *field) isAddr() bool { return f.typ >= typeAddr && f.typ <= typeAddr6 }
-
-// directed tells whether the field may differ when the packet is seen the
-// other way round.
-func (f *field) directed() bool {
-	return len(f.from) == 1 && f.from[0].get.paired() || f.typ == typePass || f.from[0].get == getClass
-}

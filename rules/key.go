@@ -187,7 +187,8 @@ type Match struct {
 
 	// Constant is set if every packet of the same IP version, addresses,
 	// protocol and ports, sent the same way, with the same answer of Reply,
-	// gets the same Match; such an answer may be remembered.
+	// gets the same Match but for Evidence (see Program.Evidence); such an
+	// answer may be remembered.
 	Constant bool
 
 	Class Class // of the packet as it was sent

@@ -203,13 +203,12 @@ func TestFusedAndConversational(t *testing.T) {
 		{"[{save: [src.mac, dst.mac], do: count}]", false, false},
 		{"[{set: {kind: web}, do: count}]", false, true},
 		{"[{set: {zone: web}}, {if: zone == 3, do: nomatch}, {do: count}]", true, true},
-		{"[{if: ttl < 5, do: count}]", false, true},
-		{`[{if: pass == "reverse", do: count}]`, false, true},
+		{"[{if: ttl < 5, do: count}]", true, true},
+		{`[{if: pass == "reverse", do: count}]`, true, true},
 		{"[{if: dst.port == 80, do: count}]", true, true},
-		{"[{if: dst.port == 80, do: count}, {do: ignore}]", false, true},
-		{"[{if: port == 80, do: count}, {do: ignore}]", true, true},
-		{`[{if: class == "internal", do: ignore}, {if: dst.port == 80, do: count}]`, true, true},
-		{`[{if: class == "in", do: count}, {if: tcp, do: ignore}]`, false, true},
+		{"[{if: tcp, save: [proto]}, {do: count}]", false, false},
+		{"[{if: tcp, then: [{save: [src.addr, dst.addr], do: count}]}, {do: count}]", false, true},
+		{"[{if: dst.port == 80, do: count}, {do: ignore}]", true, true},
 	}
 	for _, tt := range tests {
 		p := testSet(t, tt.rules).Program

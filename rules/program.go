@@ -25,10 +25,10 @@ type Program struct {
 	replyLayers    packet.Layer // layers whose replies are tried swapped first
 }
 
-// Fused tells whether a flow of the rule set is a conversation: its only key
-// is the plain five-tuple with no computed attribute, and packets of the same
-// five-tuple, either way, always get the same verdict. So a packet of a known
-// flow need not be matched.
+// Fused tells whether a flow of the rule set is a conversation: the only key
+// that the Program can save is the plain five-tuple, with no computed
+// attribute. Whether a packet of a known flow is counted is still for the
+// rules to say, unless an answer for its kind was Constant.
 func (p *Program) Fused() bool { return p.fused }
 
 // Conversational tells whether every key that the Program can save holds both
