@@ -92,15 +92,15 @@ func (c *Config) checkFields() error {
 	if err := exporters.CheckFields(c.Fields, model); err != nil {
 		return err
 	}
-	if len(c.Fields) > 0 && len(c.selected()) == 0 {
-		return errors.New("none of the fields can be exported as IPFIX")
-	}
 	for _, name := range c.Fields {
 		for i := range model {
 			if model[i].Name == name && model[i].ID == 0 {
 				return fmt.Errorf("field %q is for text only: IPFIX has no number for it", name)
 			}
 		}
+	}
+	if len(c.selected()) == 0 {
+		return errors.New("none of the fields is left without the private ones")
 	}
 	return nil
 }
