@@ -1,0 +1,90 @@
+package flow
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestVictims keeps a small table full. Each flow that must make room has to be
+// the one least recently seen, of several the first by address: the answer of
+// looking at all of them. Clocks are coarse, so that many flows tie.
+func TestVictims(t *testing.T) {
+	for _, most := range []int{1, 2, 15, 16, 17, 200} {
+		for _, tick := range []int64{1, 3, 1000} {
+			t.Run(fmt.Sprintf("%d flows, clock moves every %d packets", most, tick), func(t *testing.T) {
+				table := newTable(t, "", func(cfg *Config) { cfg.MaxFlows = most })
+				rnd := rand.New(rand.NewPCG(uint64(most), uint64(tick)))
+				seen := map[uint16]int64{} // by host
+				for n := range int64(3000) {
+					clock := n / tick
+					host := uint16(rnd.IntN(2 * most))
+					if rnd.IntN(3) == 0 {
+						host = uint16(n) + 1000
+					}
+					var want []uint16
+					if _, known := seen[host]; !known && len(seen) == most {
+						want = []uint16{leastRecent(seen)}
+						delete(seen, want[0])
+					}
+					seen[host] = clock
+					p := tcp(0, 0, false)
+					p.Src = v4(10, 1, byte(host>>8), byte(host))
+					p.Clock, p.Time = clock, clock
+					p.Prepare(&table.cfg.Seed)
+					table.Update([]Packet{p})
+					if got := evicted(t, table); !slices.Equal(got, want) {
+						t.Fatalf("packet %d: %v made room, not %v", n, got, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func leastRecent(seen map[uint16]int64) uint16 {
+	victim, first := uint16(0), true
+	for host, at := range seen {
+		if first || at < seen[victim] || at == seen[victim] && host < victim {
+			victim, first = host, false
+		}
+	}
+	return victim
+}
+
+// evicted returns the sources of the flows that made room.
+func evicted(t *testing.T, table *Table) (hosts []uint16) {
+	for range table.Ready(Everything) {
+		var r Record
+		table.Next(&r)
+		if r.EndReason != EndResources {
+			t.Fatalf("a flow ended with %s", r.EndReason)
+		}
+		hosts = append(hosts, uint16(r.Key.Src.Addr[14])<<8|uint16(r.Key.Src.Addr[15]))
+	}
+	return hosts
+}
+
+// TestVictimsAfterAStepOfTheClock: what was known before it is void.
+func TestVictimsAfterAStepOfTheClock(t *testing.T) {
+	table := newTable(t, "", func(cfg *Config) { cfg.MaxFlows = 100 })
+	for _, start := range []int64{1000 * second, 10 * second, 10 * second} {
+		table.Restart(start)
+		for host := range uint16(150) {
+			p := tcp(0, 0, false)
+			p.Src = v4(10, 1, 0, byte(host))
+			p.Clock = start + int64(host)
+			p.Prepare(&table.cfg.Seed)
+			table.Update([]Packet{p})
+			got := evicted(t, table)
+			if host < 100 && got != nil || host >= 100 && !slices.Equal(got, []uint16{host - 100}) {
+				t.Fatalf("host %d: %v made room", host, got)
+			}
+		}
+		table.Flush(start+1000, EndForced)
+		for range table.Ready(Everything) {
+			table.Next(new(Record))
+		}
+	}
+}
