@@ -1,6 +1,9 @@
 package flow
 
-import "flowmeter/rules"
+import (
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
 
 // Sighting is a packet that a rule set counts, on its way from the worker that
 // saw it to the one that keeps the flows of an aggregating rule set.
@@ -14,10 +17,11 @@ type Sighting struct {
 func (t *Table) Select(ps []Packet, seen []Sighting) []Sighting {
 	for i := range ps {
 		p := &ps[i]
-		if t.ask(p) {
-			p.Counted = true
-			seen = append(seen, Sighting{*p, t.match})
+		if p.Layers&packet.HasIP != 0 && t.recall(p) || !t.ask(p) {
+			continue
 		}
+		p.Counted = true
+		seen = append(seen, Sighting{*p, t.match})
 	}
 	return seen
 }

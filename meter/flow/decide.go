@@ -12,15 +12,10 @@ func (t *Table) decide(p *Packet) {
 	if isIP && t.recall(p) {
 		return
 	}
-	t.program.Match(&p.Headers, &t.match)
-	m := &t.match
-	if m.Verdict != rules.Counted {
-		t.tally(m.Verdict, p)
-		if isIP && m.Constant {
-			t.remember(p, newAnswer(m.Verdict, m.Class))
-		}
+	if !t.ask(p) {
 		return
 	}
+	m := &t.match
 	rec, way := t.locate(p, m)
 	t.count(rec, p, way, m.Class)
 	if isIP && m.Constant && !t.fused {

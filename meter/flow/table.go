@@ -129,9 +129,6 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 	if rec < 0 || !t.sameTuple(rec, p) {
 		rec = t.findTuple(p)
 	}
-	if rec >= 0 && !t.settle(rec, p.Clock, p.startsTCP()) {
-		rec = -1
-	}
 	if rec < 0 {
 		t.decide(p)
 		return
@@ -139,12 +136,17 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 	h := t.store.hotAt(rec)
 	variant := t.variant(p)
 	if h.answers&(1<<variant) == 0 {
-		if !t.ask(p) {
+		if t.recall(p) || !t.ask(p) {
 			return
 		}
 		if t.match.Constant {
 			h.answers |= 1 << variant
 		}
+	}
+	// Only now, as a packet that is not counted does not end a flow.
+	if !t.settle(rec, p.Clock, p.startsTCP()) {
+		t.decide(p)
+		return
 	}
 	t.count(rec, p, h.way(p.dir), h.class(p.dir))
 }
@@ -182,15 +184,18 @@ func (h *hot) class(dir uint8) rules.Class {
 	return c
 }
 
-// ask puts a packet of a known flow to the rules and tallies the verdict if it
-// is not counted.
+// ask puts a packet to the rules and tallies the verdict if it is not counted.
 func (t *Table) ask(p *Packet) bool {
 	t.program.Match(&p.Headers, &t.match)
-	if t.match.Verdict != rules.Counted {
-		t.tally(t.match.Verdict, p)
-		return false
+	m := &t.match
+	if m.Verdict == rules.Counted {
+		return true
 	}
-	return true
+	t.tally(m.Verdict, p)
+	if m.Constant && p.Layers&packet.HasIP != 0 {
+		t.remember(p, newAnswer(m.Verdict, m.Class))
+	}
+	return false
 }
 
 func (t *Table) tally(v rules.Verdict, p *Packet) {
