@@ -56,9 +56,9 @@ func newShapes(c *Config) *wire.Shapes {
 	fields := c.selected()
 	mask := flow.Has(0)
 	for i := range fields {
-		mask |= fields[i].Needs
+		mask |= fields[i].NeedsOf(flow.Forward)
 		if twin(&fields[i]) && c.Biflow == exporters.Pair {
-			mask |= flow.HasReverse
+			mask |= fields[i].NeedsOf(flow.Reverse)
 		}
 	}
 	return wire.NewShapes(firstData, mask, func(h flow.Has) []wire.Column {
@@ -77,11 +77,11 @@ func columns(fields []flow.Field, h flow.Has, enterprise uint32) []wire.Column {
 	var cols []wire.Column
 	for i := range fields {
 		f := &fields[i]
-		if f.Needs&^h != 0 {
-			continue
-		}
-		if h&flow.HasReverse != 0 && twin(f) {
+		if twin(f) && f.NeedsOf(flow.Reverse)&^h == 0 {
 			cols = append(cols, column(f, flow.Reverse, reversePEN))
+		}
+		if f.NeedsOf(flow.Forward)&^h != 0 {
+			continue
 		}
 		pen := uint32(0)
 		if f.Private {

@@ -42,7 +42,7 @@ func newShapes(c *Config) *wire.Shapes {
 	l := layout{fields: c.selected(), pair: c.Biflow == exporters.Pair}
 	mask := flow.HasSrcPort | flow.HasDstPort | flow.HasICMP4 | flow.HasICMP6
 	for i := range l.fields {
-		mask |= l.fields[i].Needs
+		mask |= l.fields[i].NeedsOf(flow.Forward)
 	}
 	if l.pair {
 		mask |= flow.HasReverse
@@ -65,7 +65,7 @@ func (l *layout) columns(h flow.Has) []wire.Column {
 	for i := range l.fields {
 		f := &l.fields[i]
 		switch {
-		case f.Needs&^h == 0:
+		case f.NeedsOf(flow.Forward)&^h == 0:
 			cols = append(cols, l.column(f, both))
 			if both && f.V9Reverse != 0 {
 				cols = append(cols, wire.NewColumn(f, flow.Reverse, f.V9Reverse, 0))

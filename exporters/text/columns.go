@@ -34,9 +34,9 @@ func columns(p flow.Precision) []column {
 		if f.Wire {
 			continue
 		}
-		add(column{Field: f, name: f.Name, way: flow.Forward, needs: f.Needs})
+		add(column{Field: f, name: f.Name, way: flow.Forward, needs: f.NeedsOf(flow.Forward)})
 		if f.TwoWay {
-			add(column{Field: f, name: f.ReverseName(), way: flow.Reverse, needs: f.Needs | flow.HasReverse})
+			add(column{Field: f, name: f.ReverseName(), way: flow.Reverse, needs: f.NeedsOf(flow.Reverse)})
 		}
 	}
 	return cols

@@ -144,8 +144,8 @@ func prefix(name string, id, lenID uint16, t Type, v9 uint16, needs Has, end fun
 func icmp() []Field {
 	code := func(r *Record, w Way) uint64 { return uint64(r.Count[w].ICMP) }
 	return []Field{
-		{Name: "icmpTypeCodeIPv4", ID: 32, Type: Unsigned16, Semantics: Identifier, V9: 32, TwoWay: true, Needs: HasICMP4, Uint: code},
-		{Name: "icmpTypeCodeIPv6", ID: 139, Type: Unsigned16, Semantics: Identifier, TwoWay: true, Needs: HasICMP6, Uint: code},
+		{Name: "icmpTypeCodeIPv4", ID: 32, Type: Unsigned16, Semantics: Identifier, V9: 32, TwoWay: true, Seen: true, Needs: HasICMP4, Uint: code},
+		{Name: "icmpTypeCodeIPv6", ID: 139, Type: Unsigned16, Semantics: Identifier, TwoWay: true, Seen: true, Needs: HasICMP6, Uint: code},
 	}
 }
 
@@ -166,17 +166,17 @@ func counters() []Field {
 
 func headers() []Field {
 	return []Field{
-		{Name: "tcpControlBits", ID: 6, Type: Unsigned16, Semantics: Flags, V9: 6, TwoWay: true, Needs: HasTCP,
+		{Name: "tcpControlBits", ID: 6, Type: Unsigned16, Semantics: Flags, V9: 6, TwoWay: true, Seen: true, Needs: HasTCP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].TCPFlags) }},
-		{Name: "ipClassOfService", ID: 5, Type: Unsigned8, Semantics: Identifier, V9: 5, V9Reverse: 55, TwoWay: true, Needs: HasIP,
+		{Name: "ipClassOfService", ID: 5, Type: Unsigned8, Semantics: Identifier, V9: 5, V9Reverse: 55, TwoWay: true, Seen: true, Needs: HasIP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].TClass) }},
-		{Name: "minimumIpTotalLength", ID: 25, Type: Unsigned64, Units: Octets, V9: 25, TwoWay: true, Needs: HasIP,
+		{Name: "minimumIpTotalLength", ID: 25, Type: Unsigned64, Units: Octets, V9: 25, TwoWay: true, Seen: true, Needs: HasIP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MinLen) }},
-		{Name: "maximumIpTotalLength", ID: 26, Type: Unsigned64, Units: Octets, V9: 26, TwoWay: true, Needs: HasIP,
+		{Name: "maximumIpTotalLength", ID: 26, Type: Unsigned64, Units: Octets, V9: 26, TwoWay: true, Seen: true, Needs: HasIP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MaxLen) }},
-		{Name: "minimumTTL", ID: 52, Type: Unsigned8, Units: Hops, V9: 52, TwoWay: true, Needs: HasIP,
+		{Name: "minimumTTL", ID: 52, Type: Unsigned8, Units: Hops, V9: 52, TwoWay: true, Seen: true, Needs: HasIP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MinTTL) }},
-		{Name: "maximumTTL", ID: 53, Type: Unsigned8, Units: Hops, V9: 53, TwoWay: true, Needs: HasIP,
+		{Name: "maximumTTL", ID: 53, Type: Unsigned8, Units: Hops, V9: 53, TwoWay: true, Seen: true, Needs: HasIP,
 			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MaxTTL) }},
 		{Name: "flowLabelIPv6", ID: 31, Type: Unsigned32, Semantics: Identifier, V9: 31, Needs: HasFlowLabel,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.FlowLabel) }},

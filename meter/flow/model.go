@@ -64,6 +64,7 @@ type Field struct {
 	Key       bool   // a flow key where it was saved
 	TwoWay    bool   // has a reverse twin (RFC 5103), with the name in ReverseName
 	Needs     Has    // present in Records that have all of these
+	Seen      bool   // and only where packets went that way: it has no value for none (RFC 5103 §4.1)
 	Wire      bool   // in IPFIX and NetFlow only: text forms show it within another field
 
 	// Exactly one of these three reads the field. Times are ns since 1970,
@@ -85,11 +86,16 @@ func (f *Field) ReverseName() string {
 	return "reverse" + string(f.Name[0]-'a'+'A') + f.Name[1:]
 }
 
-// In tells whether r has the field in the given direction.
-func (f *Field) In(r *Record, w Way) bool {
-	need := f.Needs
-	if w == Reverse {
-		need |= HasReverse
+// NeedsOf returns what a Record has that has the field in the given direction.
+func (f *Field) NeedsOf(w Way) Has {
+	switch {
+	case w == Reverse:
+		return f.Needs | HasReverse
+	case f.Seen:
+		return f.Needs | HasForward
 	}
-	return r.Has&need == need
+	return f.Needs
 }
+
+// In tells whether r has the field in the given direction.
+func (f *Field) In(r *Record, w Way) bool { return f.NeedsOf(w)&^r.Has == 0 }
