@@ -31,7 +31,7 @@ func expand(pattern string) ([]string, error) {
 	if _, err := os.Stat(pattern); err == nil {
 		return []string{pattern}, nil
 	} else if !strings.ContainsAny(pattern, `*?[`) {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", pattern, errors.Unwrap(err))
 	}
 	found, err := filepath.Glob(pattern)
 	if err != nil {
