@@ -117,7 +117,7 @@ func TestNfdump(t *testing.T) {
 	ipfixSink := func(biflow exporters.Biflow) func(string) (sink, error) {
 		return func(addr string) (sink, error) {
 			cfg := ipfix.Default()
-			cfg.Address, cfg.Biflow = addr, biflow
+			cfg.Address, cfg.Biflow, cfg.Domain = addr, biflow, 1
 			return ipfix.New(cfg)
 		}
 	}

@@ -33,9 +33,10 @@ func (d decoded) uint(e element) (v uint64) {
 type collector struct {
 	t         testing.TB
 	templates netflow.NetFlowTemplateSystem
-	maximum   int // octets of a message
-	sequence  uint32
-	time      uint32 // of the last export
+	maximum   int               // octets of a message
+	sequence  map[uint32]uint32 // of each observation domain
+	domain    uint32            // of the message
+	time      uint32            // of the last export
 	messages  int
 	defined   int // template records, of both kinds
 	records   []decoded
@@ -43,12 +44,12 @@ type collector struct {
 }
 
 func newCollector(t testing.TB, maximum int) *collector {
-	return &collector{t: t, maximum: maximum, templates: netflow.CreateTemplateSystem(), options: map[uint16][]decoded{}}
+	return &collector{t: t, maximum: maximum, templates: netflow.CreateTemplateSystem(), sequence: map[uint32]uint32{}, options: map[uint16][]decoded{}}
 }
 
 // session begins a new transport session.
 func (c *collector) session() {
-	c.templates, c.sequence, c.time = netflow.CreateTemplateSystem(), 0, 0
+	c.templates, c.sequence, c.time = netflow.CreateTemplateSystem(), map[uint32]uint32{}, 0
 }
 
 func (c *collector) message(msg []byte) {
@@ -63,8 +64,9 @@ func (c *collector) message(msg []byte) {
 	if int(p.Length) != len(msg) {
 		c.t.Fatalf("length %d, message has %d octets", p.Length, len(msg))
 	}
-	if p.SequenceNumber != c.sequence {
-		c.t.Fatalf("message %d: sequence %d, want %d", c.messages, p.SequenceNumber, c.sequence)
+	c.domain = p.ObservationDomainId
+	if p.SequenceNumber != c.sequence[c.domain] {
+		c.t.Fatalf("message %d: sequence %d, want %d", c.messages, p.SequenceNumber, c.sequence[c.domain])
 	}
 	if p.ExportTime < c.time {
 		c.t.Fatalf("export time went back from %d to %d", c.time, p.ExportTime)
@@ -84,12 +86,12 @@ func (c *collector) set(set any) {
 	case netflow.IPFIXOptionsTemplateFlowSet:
 		c.defined += c.atLeastOne(len(s.Records))
 	case netflow.DataFlowSet:
-		c.sequence += uint32(c.atLeastOne(len(s.Records)))
+		c.sequence[c.domain] += uint32(c.atLeastOne(len(s.Records)))
 		for _, r := range s.Records {
 			c.records = append(c.records, fields(r.Values))
 		}
 	case netflow.OptionsDataFlowSet:
-		c.sequence += uint32(c.atLeastOne(len(s.Records)))
+		c.sequence[c.domain] += uint32(c.atLeastOne(len(s.Records)))
 		for _, r := range s.Records {
 			c.options[s.Id] = append(c.options[s.Id], fields(append(r.ScopesValues, r.OptionsValues...)))
 		}

@@ -21,10 +21,11 @@ type Exporter struct {
 
 	main     *packer // records, and what must come just before them
 	announce *packer // what a session begins with
+	meter    *packer // what is told of the meter itself: one of the two
 
 	backward  flow.Record // room for the reverse direction of a split record
 	clock     int64       // export time, ns since 1970; never goes back
-	sequence  uint32
+	sequence  [2]uint32   // of the flows' domain, and of the meter's
 	opened    bool
 	renew     bool      // templates are due again
 	announced time.Time // wall clock
@@ -41,6 +42,11 @@ func New(cfg Config) (*Exporter, error) {
 	e := &Exporter{cfg: cfg, shapes: newShapes(&cfg), opts: newOptions(&cfg)}
 	e.out = newTransport(e)
 	e.main, e.announce = e.newPacker(), e.newPacker()
+	e.meter = e.main
+	if cfg.Transport == UDP {
+		e.meter = e.announce
+		e.separate()
+	}
 	if cfg.Transport == File || cfg.Transport == Writer {
 		e.file = &fileSpan{}
 	}
@@ -52,7 +58,19 @@ func (e *Exporter) newPacker() *packer {
 	if e.cfg.Checksum {
 		spare = checksumRoom
 	}
-	return &packer{Message: wire.NewMessage(headerSize, e.cfg.maxMessage(), spare), send: e.send}
+	return &packer{Message: wire.NewMessage(headerSize, e.cfg.maxMessage(), spare),
+		domain: e.cfg.Domain, sequence: &e.sequence[0], send: e.send}
+}
+
+// separate puts what is told of the meter into messages of observation domain
+// 0, which stands for no domain in particular (RFC 7011 §3.1), with a sequence
+// of their own. nfcapd counts flow records only, against the RFC: options
+// among them look to it like losses.
+func (e *Exporter) separate() {
+	e.announce.domain = 0
+	if e.cfg.Domain != 0 {
+		e.announce.sequence = &e.sequence[1]
+	}
 }
 
 // Stats returns the exporter's account.
@@ -112,7 +130,10 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 		e.main.flush()
 	}
 	e.prepare(r.End)
-	e.opts.ruleSet(e.main, r.RuleSet)
+	if r.RuleSet != e.opts.lastSet {
+		e.opts.ruleSet(e.meter, r.RuleSet)
+		e.told()
+	}
 	if !t.Sent {
 		e.define(e.main, t)
 	}
@@ -154,22 +175,36 @@ func (e *Exporter) prepare(time int64) {
 	}
 }
 
-// define adds a template and its flow keys to a message.
+// told sends at once what was told of the meter, where that has messages of
+// its own.
+func (e *Exporter) told() {
+	if e.meter != e.main {
+		e.meter.flush()
+	}
+}
+
+// define adds a template to a message, and except over UDP its flow keys: an
+// option that must be in the domain of the flows.
 func (e *Exporter) define(p *packer, t *wire.Template) {
 	e.scratch = t.AppendRecord(e.scratch[:0])
 	p.template(templateSet, e.scratch)
 	t.Sent = true
-	e.opts.flowKeys(p, t)
+	if e.cfg.Transport != UDP {
+		e.opts.flowKeys(p, t)
+	}
 }
 
-// introduce sends, in messages of their own, all that a collector must know
-// to read what follows.
+// introduce sends all that a collector must know to read what follows.
 func (e *Exporter) introduce() {
 	e.renew, e.messages, e.announced = false, 0, time.Now()
 	e.opts.templates(e.announce)
 	e.opts.known(e.announce)
+	p := e.announce
+	if e.cfg.Transport == UDP {
+		p = e.main
+	}
 	for _, t := range e.shapes.All() {
-		e.define(e.announce, t)
+		e.define(p, t)
 	}
 	e.announce.flush()
 }
@@ -178,7 +213,7 @@ func (e *Exporter) introduce() {
 func (e *Exporter) send(p *packer) {
 	e.seal(p)
 	err := e.out.send(p)
-	e.sequence += uint32(p.records)
+	*p.sequence += uint32(p.records)
 	if err != nil {
 		e.stats.Drop(exporters.ReasonOf(err), p.flows)
 		e.note(err)
@@ -191,15 +226,13 @@ func (e *Exporter) send(p *packer) {
 // message with zeros where the sum stands (RFC 5655 §8.1.1).
 func (e *Exporter) seal(p *packer) {
 	if !e.cfg.Checksum {
-		p.seal(e.exportTime(), e.cfg.Domain)
-		stamp(p.Buf, e.sequence)
+		p.seal(e.exportTime())
 		return
 	}
 	rec := p.Tail(checksumID, checksumSize)
 	clear(rec)
 	p.records++
-	p.seal(e.exportTime(), e.cfg.Domain)
-	stamp(p.Buf, e.sequence)
+	p.seal(e.exportTime())
 	sum := md5.Sum(p.Buf)
 	copy(rec[1:], sum[:])
 }
@@ -230,6 +263,7 @@ func (e *Exporter) Tick(now time.Time) error {
 	e.main.flush()
 	if e.renew {
 		e.introduce()
+		e.main.flush()
 	}
 	e.note(e.out.flush())
 	return e.done()

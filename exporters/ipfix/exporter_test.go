@@ -59,7 +59,7 @@ func TestUDP(t *testing.T) {
 	for _, size := range []int{512, 1400} {
 		server := sample.Listen(t)
 		cfg := Default()
-		cfg.Address, cfg.MaxMessage, cfg.Fields = server.Address(), size, everything
+		cfg.Address, cfg.MaxMessage, cfg.Fields, cfg.Domain = server.Address(), size, everything, 7
 		records := sample.Records(2, 300)
 		e := export(t, cfg, records)
 		c := newCollector(t, size)
@@ -76,7 +76,7 @@ func TestUDP(t *testing.T) {
 func TestRefreshByMessages(t *testing.T) {
 	server := sample.Listen(t)
 	cfg := Default()
-	cfg.Address, cfg.Refresh.Messages, cfg.Private = server.Address(), 10, false
+	cfg.Address, cfg.Refresh.Messages, cfg.Private, cfg.Domain = server.Address(), 10, false, 7
 	e := export(t, cfg, sample.TCP4(1000))
 	c := newCollector(t, 1400)
 	var at []int // messages with templates only

@@ -133,10 +133,10 @@ func (o *options) known(p *packer) {
 
 // ruleSet tells the name of a rule set before its first record.
 func (o *options) ruleSet(p *packer, rs *flow.RuleSet) {
-	if rs == o.lastSet || !o.cfg.Private {
+	o.lastSet = rs
+	if !o.cfg.Private {
 		return
 	}
-	o.lastSet = rs
 	for _, known := range o.ruleSets {
 		if known.Index == rs.Index && known.Name == rs.Name {
 			return

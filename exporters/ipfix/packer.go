@@ -18,9 +18,11 @@ const headerSize = 16
 // packer fills messages and sends each that is full.
 type packer struct {
 	*wire.Message
-	records uint64          // data records in the message, options included
-	flows   exporters.Tally // those of them that are flows
-	send    func(*packer)   // sends the finished message
+	domain   uint32          // observation domain
+	sequence *uint32         // data records sent in that domain, in this session
+	records  uint64          // data records in the message, options included
+	flows    exporters.Tally // those of them that are flows
+	send     func(*packer)   // sends the finished message
 }
 
 // reserve returns n octets of set id to be written, after sending what was
@@ -58,14 +60,15 @@ func (p *packer) flush() {
 	p.records, p.flows = 0, exporters.Tally{}
 }
 
-// seal closes the last set and writes the header, all but the sequence
-// number. Time is in seconds since 1970.
-func (p *packer) seal(time, domain uint32) {
+// seal closes the last set and writes the header. Time is in seconds since
+// 1970.
+func (p *packer) seal(time uint32) {
 	p.EndSet()
 	binary.BigEndian.PutUint16(p.Buf, 10)
 	binary.BigEndian.PutUint16(p.Buf[2:], uint16(len(p.Buf)))
 	binary.BigEndian.PutUint32(p.Buf[4:], time)
-	binary.BigEndian.PutUint32(p.Buf[12:], domain)
+	stamp(p.Buf, *p.sequence)
+	binary.BigEndian.PutUint32(p.Buf[12:], p.domain)
 }
 
 // stamp writes the sequence number of a message: the data records that were

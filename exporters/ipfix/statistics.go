@@ -14,7 +14,7 @@ const exportingProcess = 1
 // (RFC 7011 §4.1 to §4.3), and the names of interfaces not named yet.
 func (e *Exporter) statistics(s *flow.Statistics) {
 	e.prepare(s.Clock)
-	p := e.main
+	p := e.meter
 	for _, i := range s.Interfaces {
 		if !slices.Contains(e.opts.interfaces, i) {
 			e.opts.interfaces = append(e.opts.interfaces, i)
@@ -26,6 +26,7 @@ func (e *Exporter) statistics(s *flow.Statistics) {
 		e.ignored(p, s)
 	}
 	e.notSent(p)
+	e.told()
 	e.clock = max(e.clock, s.Clock)
 }
 

@@ -111,7 +111,7 @@ func (o *tcpOut) begin() error {
 		if err := o.tcp.Connect(); err != nil {
 			return err
 		}
-		o.e.sequence = 0
+		o.e.sequence[0] = 0
 		o.e.introduce()
 		o.replay()
 	}
@@ -121,11 +121,11 @@ func (o *tcpOut) begin() error {
 // replay sends once more what the last connection may have lost.
 func (o *tcpOut) replay() {
 	for _, s := range o.history.All() {
-		stamp(s.Msg, o.e.sequence)
+		stamp(s.Msg, o.e.sequence[0])
 		if o.tcp.Send(s.Msg) != nil {
 			return
 		}
-		o.e.sequence += uint32(s.Records)
+		o.e.sequence[0] += uint32(s.Records)
 		o.e.stats.Resent.Add(s.Flows.Records)
 	}
 }
@@ -143,7 +143,7 @@ func (o *tcpOut) send(p *packer) error {
 		if err := o.begin(); err != nil {
 			return err
 		}
-		stamp(p.Buf, o.e.sequence)
+		stamp(p.Buf, *p.sequence)
 		if o.tcp.Send(p.Buf) == nil {
 			o.history.Add(p.Buf, p.records, p.flows)
 			return nil

@@ -21,7 +21,7 @@ func TestTshark(t *testing.T) {
 		for _, biflow := range []exporters.Biflow{exporters.Pair, exporters.Split} {
 			server := sample.Listen(t)
 			cfg := Default()
-			cfg.Address, cfg.Precision, cfg.Biflow = server.Address(), precision, biflow
+			cfg.Address, cfg.Precision, cfg.Biflow, cfg.Domain = server.Address(), precision, biflow, 1
 			cfg.Fields = namesAt(precision)
 			e := export(t, cfg, records)
 			text := sample.Dissect(t, server.Receive(int(e.Stats().Messages.Load())))

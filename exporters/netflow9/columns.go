@@ -67,11 +67,11 @@ func (l *layout) columns(h flow.Has) []wire.Column {
 		switch {
 		case f.NeedsOf(flow.Forward)&^h == 0:
 			cols = append(cols, l.column(f, both))
-			if both && f.V9Reverse != 0 {
-				cols = append(cols, wire.NewColumn(f, flow.Reverse, f.V9Reverse, 0))
-			}
 		case h&(flow.HasICMP4|flow.HasICMP6) != 0 && h&(flow.HasSrcPort|flow.HasDstPort) == 0:
 			cols = append(cols, icmpPort(f.V9)...)
+		}
+		if both && f.V9Reverse != 0 && f.NeedsOf(flow.Reverse)&^h == 0 {
+			cols = append(cols, wire.NewColumn(f, flow.Reverse, f.V9Reverse, 0))
 		}
 	}
 	return cols

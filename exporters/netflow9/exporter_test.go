@@ -165,14 +165,13 @@ func compare(r *flow.Record, got decoded, pair bool) error {
 	n := 0
 	for i := range model {
 		f := &model[i]
-		if f.V9 == 0 || !f.In(r, flow.Forward) {
-			continue
+		if f.V9 != 0 && f.In(r, flow.Forward) {
+			n++
+			if err := compareField(f, r, got, both); err != nil {
+				return err
+			}
 		}
-		n++
-		if err := compareField(f, r, got, both); err != nil {
-			return err
-		}
-		if both && f.V9Reverse != 0 {
+		if both && f.V9Reverse != 0 && f.In(r, flow.Reverse) {
 			n++
 			if v := f.Uint(r, flow.Reverse); got.uint(f.V9Reverse) != v {
 				return fmt.Errorf("reverse %s is %d, want %d", f.Name, got.uint(f.V9Reverse), v)
