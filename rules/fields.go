@@ -115,7 +115,7 @@ var fields = []field{
 	{"eth.src", typeMAC, maxMAC, of(getSrcMAC, mac), SrcMAC, varies, "SourceAdjacentAddress", ""},
 	{"eth.dst", typeMAC, maxMAC, of(getDstMAC, mac), DstMAC, varies, "DestAdjacentAddress", ""},
 	{"eth.addr", typeMAC, maxMAC, each(mac, getSrcMAC, getDstMAC), 0, varies, "", "either end; save eth.src, eth.dst"},
-	{"eth.type", typeNumber, max16, of(getEtherType, have(packet.HasEtherType)), EtherType, varies, "", "behind VLAN tags"},
+	{"eth.type", typeNumber, max16, of(getOuterType, have(packet.HasEtherType)), 0, varies, "", "before VLAN tags; save ethertype"},
 	{"arp", typeProto, 0, is(isARP), 0, varies, "", ""},
 	{"vlan", typeProto, 0, is(have(packet.HasVLAN)), 0, varies, "", "save vlan.outer, vlan.inner"},
 	{"vlan.id", typeNumber, 4095, vlanIDs, VLAN, varies, "", "of either tag; saved is the outer"},
@@ -138,7 +138,7 @@ var fields = []field{
 	{"ip.id", typeNumber, max16, of(getFragID, ip4), 0, varies, "", ""},
 	{"ip.flags.df", typeBool, 1, of(getDF, ip4), 0, varies, "", ""},
 	{"ip.flags.mf", typeBool, 1, of(getMF, ip4), 0, varies, "", ""},
-	{"ip.frag_offset", typeNumber, max16, of(getFragOffset, ip4), 0, varies, "", "octets; 0 if not fragmented"},
+	{"ip.frag_offset", typeNumber, 1<<13 - 1, of(getFragOffset, ip4), 0, varies, "", "units of 8 octets; 0 if not fragmented"},
 
 	// IPv6.
 	{"ipv6", typeProto, 0, is(ip6), 0, false, "SourcePeerType", ""},

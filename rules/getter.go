@@ -79,6 +79,7 @@ const (
 	getProto getter = endOfPairs + iota
 	getVersion
 	getEtherType
+	getOuterType
 	getIface
 	getLength
 	getTTL
@@ -162,6 +163,8 @@ func (s *state) number(g getter) uint64 {
 		return uint64(h.Version)
 	case getEtherType:
 		return uint64(h.EtherType)
+	case getOuterType:
+		return s.outerType()
 	case getIface:
 		return uint64(h.Iface)
 	case getLength:
@@ -257,12 +260,21 @@ func (s *state) addr(g getter) *[16]byte {
 	return &s.h.Dst
 }
 
-// fragOffset returns in octets what the header holds in units of eight.
+// fragOffset returns 0 for what is no fragment.
 func (s *state) fragOffset() uint64 {
 	if s.have&have(packet.HasFragment) == 0 {
 		return 0
 	}
-	return uint64(s.h.FragOffset) * 8
+	return uint64(s.h.FragOffset)
+}
+
+// outerType returns what the frame's own type field holds: that of its first
+// VLAN tag, if there is one.
+func (s *state) outerType() uint64 {
+	if s.have&have(packet.HasVLAN) != 0 {
+		return uint64(s.h.VLAN[0].TPID)
+	}
+	return uint64(s.h.EtherType)
 }
 
 func macNumber(m *[6]byte) uint64 {

@@ -48,7 +48,6 @@ var (
 	poolProto  = []uint8{1, 6, 17, 33, 50, 58, 132, 136}
 	poolMAC    = []string{"00:1b:21:00:00:01", "00:1b:21:00:00:02", "ff:ff:ff:ff:ff:ff"}
 	poolNumber = []uint64{0, 1, 4, 6, 8, 40, 60, 64, 100, 128, 129, 1500, 2048, 2054, 4000}
-	poolName   = []string{"web", "names", "in", "out", "big"}
 )
 
 // packet makes a packet, sometimes with rubbish where its layers say nothing.
@@ -61,6 +60,7 @@ func (m *maker) packet() *packet.Headers {
 		Window: uint16(m.number()), Seq: uint32(m.number()), Ack: uint32(m.number()),
 		ICMPType: pick[uint8](m, 0, 3, 8, 14, 128, 129), ICMPCode: uint8(m.IntN(3)), PayloadLen: uint32(m.number())}
 	h.VLAN[0].TCI, h.VLAN[1].TCI = uint16(m.number())|uint16(m.IntN(8))<<13, uint16(m.number())
+	h.VLAN[0].TPID = pick(m, uint16(0x8100), 2048)
 	m.mac(&h.SrcMAC)
 	m.mac(&h.DstMAC)
 	m.layers(h)
