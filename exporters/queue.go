@@ -15,7 +15,7 @@ import (
 type QueueConfig struct {
 	Records  int           // capacity
 	Lossless bool          // Offer waits for room: reading traces
-	Drain    time.Duration // how long the exporter may wait for its collector after the final batch; 0: as long as it wants
+	Drain    time.Duration // how long the exporter has after the final batch; 0, or lossless: as long as it wants
 	Log      *slog.Logger  // nil: slog.Default
 }
 
@@ -158,7 +158,7 @@ func (q *Queue) limitDrain(ctx context.Context, cancel func()) {
 		return
 	case <-q.final:
 	}
-	if q.cfg.Drain == 0 {
+	if q.cfg.Drain == 0 || q.cfg.Lossless {
 		return
 	}
 	select {

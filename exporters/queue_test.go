@@ -164,6 +164,20 @@ func TestCancelDropsAndUnblocks(t *testing.T) {
 	}
 }
 
+// TestDrainEnds has a sink that never ends by itself: live, it gets a while.
+func TestDrainEnds(t *testing.T) {
+	sink := &fakeSink{export: func(*flow.Batch) error { time.Sleep(150 * time.Millisecond); return nil }}
+	q := NewQueue("test", sink, QueueConfig{Records: 100, Drain: 100 * time.Millisecond, Log: quiet()})
+	wait := start(q, t.Context())
+	for i := range 10 {
+		q.Offer(batchOf(1, i == 9))
+	}
+	wait()
+	if got, dropped := sink.got.Load(), q.Stats().Dropped(Stopped); got+int64(dropped) != 10 || dropped == 0 {
+		t.Errorf("got %d, dropped %d", got, dropped)
+	}
+}
+
 func TestErrorsAreCountedAndLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	sink := &fakeSink{export: func(*flow.Batch) error { return errors.New("disk full") }}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"testing"
+	"time"
 
 	"flowmeter/exporters"
 	"flowmeter/exporters/internal/sample"
@@ -90,6 +91,46 @@ func TestRefreshByMessages(t *testing.T) {
 	if len(at) < 5 || at[0] != 0 || at[2]-at[1] != 11 {
 		t.Errorf("templates came in messages %v, want every eleventh", at)
 	}
+}
+
+// TestTick checks that a live exporter sends what waits, and repeats its
+// templates when their time is come or somebody has begun to listen.
+func TestTick(t *testing.T) {
+	server := sample.Listen(t)
+	cfg := Default()
+	cfg.Address, cfg.Live, cfg.Domain = server.Address(), true, 7
+	e, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCollector(t, 1400)
+	seen := uint64(0)
+	tick := func(after time.Duration) (records, defined int) {
+		t.Helper()
+		records, defined = len(c.records), c.defined
+		if err := e.Tick(time.Now().Add(after)); err != nil {
+			t.Fatal(err)
+		}
+		for _, msg := range server.Receive(int(e.Stats().Messages.Load() - seen)) {
+			c.message(msg)
+			seen++
+		}
+		return len(c.records) - records, c.defined - defined
+	}
+	e.Export(batch(sample.TCP4(3)))
+	if records, defined := tick(0); records != 3 || defined == 0 {
+		t.Errorf("first tick: %d records, %d templates", records, defined)
+	}
+	if records, defined := tick(599 * time.Second); records != 0 || defined != 0 {
+		t.Errorf("second tick: %d records, %d templates", records, defined)
+	}
+	if _, defined := tick(601 * time.Second); defined == 0 {
+		t.Error("no templates after 600 s")
+	}
+	if now := uint32(time.Now().Unix()); c.time < now-5 || c.time > now {
+		t.Errorf("export time is %d, the clock %d", c.time, now)
+	}
+	e.Close()
 }
 
 // TestDeterministic exports the same records in batches of different sizes.

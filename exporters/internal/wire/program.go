@@ -9,8 +9,9 @@ import (
 // op is one step of writing a data record: a Column made ready for the loop
 // that runs a million times.
 type op struct {
-	at    uint16 // where the value stands if all strings are empty
+	kind  kind
 	way   flow.Way
+	at    uint16 // where the value stands if all strings are empty
 	uint  func(*flow.Record, flow.Way) uint64
 	bytes func(*flow.Record, flow.Way) []byte
 	text  func(*flow.Record, flow.Way) string
@@ -46,95 +47,64 @@ var kinds = map[Form]map[uint16]kind{
 	Uptime:  {4: uptime4},
 }
 
-// run is consecutive steps of one kind: one jump for all of them.
-type run struct {
-	kind kind
-	ops  []op
-}
-
 // compile turns columns into a program.
-func compile(cols []Column) []run {
-	var runs []run
+func compile(cols []Column) []op {
+	var ops []op
 	at := 0
 	for i := range cols {
 		c := &cols[i]
-		k := kinds[c.Form][c.Size]
-		if len(runs) == 0 || runs[len(runs)-1].kind != k {
-			runs = append(runs, run{kind: k})
-		}
-		last := &runs[len(runs)-1]
-		last.ops = append(last.ops, op{uint16(at), c.Way, c.Uint, c.Bytes, c.Text})
+		ops = append(ops, op{kinds[c.Form][c.Size], c.Way, uint16(at), c.Uint, c.Bytes, c.Text})
 		if c.Form == Text {
 			at++
 		} else {
 			at += int(c.Size)
 		}
 	}
-	return runs
+	return ops
 }
 
 // Put writes r, which dst has room for. Columns of form Uptime count from
 // boot, in ms since 1970.
 func (t *Template) Put(dst []byte, r *flow.Record, boot int64) {
 	for i := range t.program {
-		ops := t.program[i].ops
-		switch t.program[i].kind {
+		o := &t.program[i]
+		b := dst[o.at:]
+		switch o.kind {
 		case number1:
-			for j := range ops {
-				dst[ops[j].at] = byte(ops[j].uint(r, ops[j].way))
-			}
+			b[0] = byte(o.uint(r, o.way))
 		case number2:
-			for j := range ops {
-				binary.BigEndian.PutUint16(dst[ops[j].at:], uint16(ops[j].uint(r, ops[j].way)))
-			}
+			binary.BigEndian.PutUint16(b, uint16(o.uint(r, o.way)))
 		case number4:
-			for j := range ops {
-				binary.BigEndian.PutUint32(dst[ops[j].at:], uint32(ops[j].uint(r, ops[j].way)))
-			}
+			binary.BigEndian.PutUint32(b, uint32(o.uint(r, o.way)))
 		case number8:
-			for j := range ops {
-				binary.BigEndian.PutUint64(dst[ops[j].at:], ops[j].uint(r, ops[j].way))
-			}
+			binary.BigEndian.PutUint64(b, o.uint(r, o.way))
 		case millis8:
-			for j := range ops {
-				binary.BigEndian.PutUint64(dst[ops[j].at:], ops[j].uint(r, ops[j].way)/1e6)
-			}
+			binary.BigEndian.PutUint64(b, o.uint(r, o.way)/1e6)
 		case octets4:
-			for j := range ops {
-				*(*[4]byte)(dst[ops[j].at:]) = [4]byte(ops[j].bytes(r, ops[j].way))
-			}
+			*(*[4]byte)(b) = [4]byte(o.bytes(r, o.way))
 		case octets6:
-			for j := range ops {
-				*(*[6]byte)(dst[ops[j].at:]) = [6]byte(ops[j].bytes(r, ops[j].way))
-			}
+			*(*[6]byte)(b) = [6]byte(o.bytes(r, o.way))
 		case octets16:
-			for j := range ops {
-				*(*[16]byte)(dst[ops[j].at:]) = [16]byte(ops[j].bytes(r, ops[j].way))
-			}
+			*(*[16]byte)(b) = [16]byte(o.bytes(r, o.way))
 		case text:
-			for j := range ops {
-				dst = dst[PutString(dst[ops[j].at:], ops[j].text(r, ops[j].way))-1:]
-			}
+			dst = dst[PutString(b, o.text(r, o.way))-1:]
 		default:
-			putTimes(dst, t.program[i], r, boot)
+			o.putTime(b, r, boot)
 		}
 	}
 }
 
-// putTimes writes the forms of times that are rarely asked for.
-func putTimes(dst []byte, p run, r *flow.Record, boot int64) {
-	for j := range p.ops {
-		o := &p.ops[j]
-		b, ns := dst[o.at:], int64(o.uint(r, o.way))
-		switch p.kind {
-		case seconds4:
-			binary.BigEndian.PutUint32(b, uint32(ns/1e9))
-		case micros8:
-			binary.BigEndian.PutUint64(b, NTPMicros(ns))
-		case nanos8:
-			binary.BigEndian.PutUint64(b, NTP(ns))
-		case uptime4:
-			binary.BigEndian.PutUint32(b, uint32(ns/1e6-boot))
-		}
+// putTime writes the forms of times that are rarely asked for.
+func (o *op) putTime(b []byte, r *flow.Record, boot int64) {
+	ns := int64(o.uint(r, o.way))
+	switch o.kind {
+	case seconds4:
+		binary.BigEndian.PutUint32(b, uint32(ns/1e9))
+	case micros8:
+		binary.BigEndian.PutUint64(b, NTPMicros(ns))
+	case nanos8:
+		binary.BigEndian.PutUint64(b, NTP(ns))
+	case uptime4:
+		binary.BigEndian.PutUint32(b, uint32(ns/1e6-boot))
 	}
 }

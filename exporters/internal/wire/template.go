@@ -16,7 +16,7 @@ type Template struct {
 	Least   int  // octets of the shortest record
 	Spec    int  // octets of the template record
 	cols    []Column
-	program []run
+	program []op
 	texts   []int // the columns of variable length
 }
 
