@@ -99,13 +99,19 @@ func (t *Table) end(rec int32, at int64, reason EndReason) {
 	t.store.release(rec)
 }
 
-// Flush ends all flows at the given clock.
+// Flush ends all flows at the given clock. A TCP connection that has ended is
+// not waited for any longer; all else is forced out.
 func (t *Table) Flush(clock int64, reason EndReason) {
 	t.ended = slices.Grow(t.ended, int(t.Counts.Live))
 	for rec := range t.store.next {
-		if t.store.hotAt(rec).state&live != 0 && t.settle(rec, clock, false) {
-			t.end(rec, clock, reason)
+		if t.store.hotAt(rec).state&live == 0 || !t.settle(rec, clock, false) {
+			continue
 		}
+		if t.store.hotAt(rec).state&lingering != 0 {
+			t.end(rec, clock, EndDetected)
+			continue
+		}
+		t.end(rec, clock, reason)
 	}
 }
 

@@ -283,8 +283,12 @@ func (m *model) evict(clock int64) {
 // flush ends all flows and returns all records since the last flush in order.
 func (m *model) flush(clock int64) []Record {
 	m.expire(clock)
-	for key := range m.flows {
-		m.end(key, clock, EndForced)
+	for key, f := range m.flows {
+		reason := EndForced
+		if f.over {
+			reason = EndDetected
+		}
+		m.end(key, clock, reason)
 	}
 	all := m.ended
 	m.ended = nil

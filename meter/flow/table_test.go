@@ -107,7 +107,7 @@ func TestFlowEnds(t *testing.T) {
 			"5.8 end 0: 2 1, 9 forced 0: 1 0"},
 		{"RST", []Packet{at(0, ack, false), at(1, rst, true), at(20, ack, false)}, "3 end 0: 1 1, 20 forced 0: 1 0"},
 		{"SYN behind the end", []Packet{at(0, rst, false), at(1, syn, true)}, "1 end 0: 1 0, 1 forced 0: 1 0"},
-		{"SYN with ACK behind the end", []Packet{at(0, rst, false), at(1, syn|ack, true)}, "1 forced 0: 1 1"},
+		{"SYN with ACK behind the end", []Packet{at(0, rst, false), at(1, syn|ack, true)}, "1 end 0: 1 1"},
 		{"SYN within the connection", []Packet{at(0, ack, false), at(1, syn, true)}, "1 forced 0: 1 1"},
 	} {
 		for _, size := range []int{0, 1 << 10} {

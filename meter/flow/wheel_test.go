@@ -58,7 +58,7 @@ func TestWheelSlotOf(t *testing.T) {
 	w.restart(100 * slotTime)
 	for _, c := range []struct{ due, slot int64 }{
 		{100 * slotTime, 100}, {101*slotTime - 1, 100}, {101 * slotTime, 101},
-		{3 * slotTime, 100}, // overdue: looked at next
+		{3 * slotTime, 100},                                                      // overdue: looked at next
 		{5000 * slotTime, 100 + wheelSlots - 1}, {1 << 62, 100 + wheelSlots - 1}, // looked at once a turn
 	} {
 		if got := w.slotOf(c.due); got != c.slot {
