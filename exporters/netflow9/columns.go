@@ -14,6 +14,7 @@ const (
 	typeDstPort = 11
 	typeLast    = 21
 	typeFirst   = 22
+	typeICMP    = 32
 )
 
 // sizes are those that RFC 3954 §8 gives, where the model's type has another.
@@ -110,13 +111,14 @@ func saturate16(get func(*flow.Record, flow.Way) uint64) func(*flow.Record, flow
 }
 
 // icmpPort returns what collectors expect of ICMP in place of a port: source
-// port 0, and type and code as the destination port. For ICMPv6 they have
-// nothing else to go by.
+// port 0, and type and code as the destination port. Those of ICMPv6 stand
+// under the type of ICMP's too: version 9 has no other, and nfcapd looks there
+// and not at the port.
 func icmpPort(v9 uint16) []wire.Column {
 	switch v9 {
 	case typeSrcPort:
 		return []wire.Column{{ID: v9, Size: 2, Uint: func(*flow.Record, flow.Way) uint64 { return 0 }}}
-	case typeDstPort:
+	case typeDstPort, typeICMP:
 		return []wire.Column{{ID: v9, Size: 2, Uint: func(r *flow.Record, w flow.Way) uint64 { return uint64(icmp(r, w)) }}}
 	}
 	return nil
