@@ -214,7 +214,10 @@ func (b *block) renew(t *testing.T, command, was, is string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := strings.Replace(string(src), "$ "+command+"\n"+strings.TrimRight(was, "\n"), "$ "+command+"\n"+strings.TrimRight(is, "\n"), 1)
+	if was != "" && !strings.HasSuffix(was, "\n") { // another command follows
+		is = strings.TrimSuffix(is, "\n")
+	}
+	page := strings.Replace(string(src), "$ "+command+"\n"+was, "$ "+command+"\n"+is, 1)
 	if err := os.WriteFile(b.path, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
