@@ -60,6 +60,7 @@ const forever = 365 * 24 * time.Hour
 func measure(t *testing.T, path string, timeout time.Duration, filter *rules.Filter) metered {
 	t.Helper()
 	cfg := meter.DefaultConfig()
+	cfg.CacheSize = 1 << 10
 	for _, rs := range cfg.RuleSets {
 		rs.Active, rs.Idle, rs.TCPLinger = timeout, timeout, timeout
 	}
