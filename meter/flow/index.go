@@ -1,5 +1,7 @@
 package flow
 
+import "math/bits"
+
 // slot points from a hash to a record: 8 octets, eight to a cache line.
 type slot struct {
 	tag uint32 // the whole hash
@@ -25,14 +27,41 @@ const (
 // hash: growing does not look at records.
 type index struct {
 	segments [1 << segmentBits]segment
+	rooms    [32]room // by the binary logarithm of a segment's slots
+}
+
+// room is the memory of all segments of one size, in one piece. Segments move
+// from room to room as they grow, most of them at about the same time.
+type room struct {
+	slots  []slot
+	tenant int // segments that are in it
 }
 
 func newIndex() *index {
 	x := &index{}
 	for i := range x.segments {
-		x.segments[i] = segment{slots: make([]slot, firstSlots), mask: firstSlots - 1}
+		x.segments[i].slots = x.enter(i, firstSlots)
+		x.segments[i].mask = firstSlots - 1
 	}
 	return x
+}
+
+// enter returns empty slots for a segment in the room of the given size.
+func (x *index) enter(segment, size int) []slot {
+	r := &x.rooms[bits.Len(uint(size))]
+	if r.slots == nil {
+		r.slots = hugePages[slot](size << segmentBits)
+	}
+	r.tenant++
+	return r.slots[segment*size : (segment+1)*size : (segment+1)*size]
+}
+
+// leave gives up a segment's place in the room of the given size.
+func (x *index) leave(size int) {
+	r := &x.rooms[bits.Len(uint(size))]
+	if r.tenant--; r.tenant == 0 {
+		r.slots = nil
+	}
 }
 
 func (x *index) segment(hash uint32) *segment {
@@ -65,7 +94,7 @@ func (x *index) candidate(hash uint32) int32 {
 func (x *index) insert(hash uint32, rec int32) {
 	s := x.segment(hash)
 	if s.used >= s.mask-s.mask/4 {
-		s.grow()
+		x.grow(int(hash >> (32 - segmentBits)))
 	}
 	s.put(slot{hash, uint32(rec) + 1})
 	s.used++
@@ -79,9 +108,11 @@ func (s *segment) put(e slot) {
 	s.slots[i] = e
 }
 
-func (s *segment) grow() {
+func (x *index) grow(i int) {
+	s := &x.segments[i]
 	old := s.slots
-	s.slots = make([]slot, 2*len(old))
+	s.slots = x.enter(i, 2*len(old))
+	x.leave(len(old))
 	s.mask = uint32(len(s.slots) - 1)
 	for _, e := range old {
 		if e.ref != 0 {

@@ -89,28 +89,21 @@ func linkBitsOf(l packet.Layer) (b linkBits) {
 	return b
 }
 
-// slabBits is the size of a slab: 4096 records.
-const slabBits = 12
-
-const slabMask = 1<<slabBits - 1
-
-// store holds the records of a table in slabs without pointers, which the
-// garbage collector does not scan and which never move. Records are known by
-// number; free ones are used again, last freed first.
+// store holds the records of a table. Records are known by number; free ones
+// are used again, last freed first.
 type store struct {
-	hot   [][]hot
-	cold  [][]cold
-	keys  [][]rules.Key // only where keys hold more than the five-tuple
+	hot   slabs[hot]
+	cold  slabs[cold]
+	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
 	keyed bool
 	next  int32   // records never used begin here
+	room  int32   // and end here
 	free  []int32 // freed records
 }
 
-func (s *store) hotAt(rec int32) *hot   { return &s.hot[rec>>slabBits][rec&slabMask] }
-func (s *store) coldAt(rec int32) *cold { return &s.cold[rec>>slabBits][rec&slabMask] }
-func (s *store) keyAt(rec int32) *rules.Key {
-	return &s.keys[rec>>slabBits][rec&slabMask]
-}
+func (s *store) hotAt(rec int32) *hot        { return s.hot.at(rec) }
+func (s *store) coldAt(rec int32) *cold      { return s.cold.at(rec) }
+func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 
 // alloc returns a free record with its old content, the serial of which must
 // be kept.
@@ -120,18 +113,18 @@ func (s *store) alloc() int32 {
 		s.free = s.free[:n-1]
 		return rec
 	}
-	if int(s.next)>>slabBits == len(s.hot) {
-		s.addSlab()
+	if s.next == s.room {
+		s.grow()
 	}
 	s.next++
 	return s.next - 1
 }
 
-func (s *store) addSlab() {
-	s.hot = append(s.hot, make([]hot, 1<<slabBits))
-	s.cold = append(s.cold, make([]cold, 1<<slabBits))
+func (s *store) grow() {
+	s.room = s.hot.grow()
+	s.cold.grow()
 	if s.keyed {
-		s.keys = append(s.keys, make([]rules.Key, 1<<slabBits))
+		s.keys.grow()
 	}
 }
 

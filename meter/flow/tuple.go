@@ -46,8 +46,7 @@ func (p *Packet) Prepare(seed *Seed) {
 	if p.Layers&packet.HasIP == 0 {
 		return
 	}
-	src := [2]uint64{binary.BigEndian.Uint64(p.Src[:8]), binary.BigEndian.Uint64(p.Src[8:])}
-	dst := [2]uint64{binary.BigEndian.Uint64(p.Dst[:8]), binary.BigEndian.Uint64(p.Dst[8:])}
+	src, dst := words(&p.Src, p.Version), words(&p.Dst, p.Version)
 	var sport, dport uint16
 	kind := p.Version
 	if p.Layers&packet.HasPorts != 0 {
@@ -62,6 +61,15 @@ func (p *Packet) Prepare(seed *Seed) {
 		p.tuple = tuple{src, dst, sport, dport, p.Proto, kind}
 	}
 	p.hash = p.tuple.hash(seed)
+}
+
+// words reads an address as two big-endian words. Of an IPv4 address it reads
+// the four octets that Decode wrote last, in one piece as they were written.
+func words(a *[16]byte, version uint8) [2]uint64 {
+	if version == 4 {
+		return [2]uint64{0, v4Mapped | uint64(binary.BigEndian.Uint32(a[12:]))}
+	}
+	return [2]uint64{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
 }
 
 // sameEnds tells whether both ends are the same, so that no packet's way can

@@ -27,7 +27,8 @@ type chunk struct {
 type wheel struct {
 	slots  [wheelSlots]int32 // chunk number + 1
 	next   int64             // the slot to be drained next
-	chunks [][]chunk
+	chunks slabs[chunk]
+	room   int32 // chunks made
 	free   int32 // chunk number + 1
 	fresh  int32
 }
@@ -52,7 +53,7 @@ func (w *wheel) add(slot int64, rec int32, serial uint32) uint32 {
 }
 
 func (w *wheel) chunk(ref int32) *chunk {
-	return &w.chunks[(ref-1)>>slabBits][(ref-1)&slabMask]
+	return w.chunks.at(ref - 1)
 }
 
 func (w *wheel) alloc() int32 {
@@ -61,8 +62,8 @@ func (w *wheel) alloc() int32 {
 		w.chunk(c).used = 0
 		return c
 	}
-	if int(w.fresh)>>slabBits == len(w.chunks) {
-		w.chunks = append(w.chunks, make([]chunk, 1<<slabBits))
+	if w.fresh == w.room {
+		w.room = w.chunks.grow()
 	}
 	w.fresh++
 	return w.fresh
