@@ -128,7 +128,9 @@ func (q *Queue) take() *flow.Batch {
 	q.waiting = q.waiting[1:]
 	q.weight -= weigh(b)
 	q.stats.Queued.Add(-int64(len(b.Records)))
-	q.wake(q.drained)
+	if q.weight <= q.cfg.Records/2 { // not for each batch: who waits would wake for each
+		q.wake(q.drained)
+	}
 	return b
 }
 
