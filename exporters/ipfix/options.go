@@ -110,19 +110,24 @@ func newOptions(c *Config) *options {
 	return o
 }
 
-// templates adds the options templates to a message.
+// templates adds the options templates to a message. The types of the meter's
+// own fields come before the templates that have them: some collectors name
+// the fields of a template when they read it, and never again.
 func (o *options) templates(p *packer) {
 	for i := range o.layouts {
 		o.scratch = o.layouts[i].append(o.scratch[:0], o.cfg.Enterprise)
 		p.template(optionsSet, o.scratch)
+		if o.layouts[i].id != typeID {
+			continue
+		}
+		for _, rec := range o.types {
+			p.option(&typeLayout, rec)
+		}
 	}
 }
 
-// known adds what holds for a whole session: types and names.
+// known adds the names that hold for a whole session.
 func (o *options) known(p *packer) {
-	for _, rec := range o.types {
-		p.option(&typeLayout, rec)
-	}
 	for _, rs := range o.ruleSets {
 		o.ruleSetName(p, rs)
 	}
