@@ -200,7 +200,7 @@ func (b *block) runConsole(t *testing.T) {
 		got = trimLines(got)
 		switch {
 		case matches(trimLines(want), got):
-		case *update && !strings.Contains(want, "…"):
+		case *update && command != "echo $?" && !strings.Contains(want, "…"):
 			b.renew(t, command, want, got)
 		default:
 			t.Errorf("%v: $ %s\n--- prints\n%s--- the page says\n%s", b, command, got, want)
