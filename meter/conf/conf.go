@@ -83,7 +83,22 @@ func Parse(file string, src []byte) (Value, *Collector) {
 	if len(doc.Content) == 0 {
 		return Value{&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}, c}, c
 	}
-	return Value{doc.Content[0], c}.resolve(), c
+	v := Value{doc.Content[0], c}
+	v.refuseLostTags(strings.Split(string(src), "\n"))
+	return v.resolve(), c
+}
+
+// refuseLostTags finds values that begin with a ! and a space: YAML takes the
+// ! for a tag without a name and drops it, so that "if: ! tcp" would mean its
+// opposite.
+func (v Value) refuseLostTags(lines []string) {
+	plain := v.Kind == yaml.ScalarNode && v.Style == 0
+	if plain && v.Line <= len(lines) && strings.HasPrefix(lines[v.Line-1][min(v.Column-1, len(lines[v.Line-1])):], "! ") {
+		v.Errorf("write it in quotes: \"! "+v.Value+"\"", "YAML drops the ! that stands alone here")
+	}
+	for _, n := range v.Content {
+		Value{n, v.C}.refuseLostTags(lines)
+	}
 }
 
 // syntaxError takes the line out of yaml.v3's "yaml: line N: …".

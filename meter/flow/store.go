@@ -101,8 +101,8 @@ type store struct {
 	free  []int32 // freed records
 }
 
-func (s *store) hotAt(rec int32) *hot        { return s.hot.at(rec) }
-func (s *store) coldAt(rec int32) *cold      { return s.cold.at(rec) }
+func (s *store) hotAt(rec int32) *hot       { return s.hot.at(rec) }
+func (s *store) coldAt(rec int32) *cold     { return s.cold.at(rec) }
 func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 
 // alloc returns a free record with its old content, the serial of which must
