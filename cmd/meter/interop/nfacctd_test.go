@@ -1,0 +1,118 @@
+//go:build integration
+
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// nfacctdConf has pmacct's collector print sums of everything that it can tell
+// apart when it ends.
+const nfacctdConf = `daemonize: false
+nfacctd_ip: 127.0.0.1
+nfacctd_port: %d
+nfacctd_pipe_size: 8000000
+plugins: print[x]
+aggregate[x]: src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end
+print_num_protos: true
+timestamps_utc: true
+plugin_pipe_size: 16000000
+plugin_buffer_size: 16000
+print_cache_entries[x]: 1021
+print_refresh_time[x]: 3600
+print_output[x]: json
+print_output_file[x]: %s
+print_output_file_append[x]: true
+`
+
+// nfacctd starts pmacct's collector.
+func nfacctd(t *testing.T, format string) watcher {
+	return watch(t, "nfacctd", func() watcher {
+		dir, port := t.TempDir(), freePort(t, "udp")
+		conf, result := filepath.Join(dir, "nfacctd.conf"), filepath.Join(dir, "flows.json")
+		if err := os.WriteFile(conf, fmt.Appendf(nil, nfacctdConf, port, result), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := start(t, tool(t, "nfacctd"), "-f", conf)
+		p.listens(port)
+		eventually(t, "nfacctd's plugin is ready", func() bool { return strings.Contains(p.log.String()+p.out.String(), "JSON: setting object handlers") })
+		name := format + " split nfacctd"
+		end := func() { p.drained(port); p.signal(syscall.SIGINT) }
+		return watcher{name, format + "://" + local(port), end, func(t *testing.T, trace string, truth []record) {
+			p.wait()
+			log := p.log.String() + p.out.String()
+			for line := range strings.Lines(log) {
+				if strings.Contains(line, "WARN") || strings.Contains(line, "ERROR") {
+					t.Errorf("nfacctd says: %s", line)
+				}
+			}
+			eventually(t, "nfacctd writes its sums", func() bool {
+				_, err := os.Stat(result)
+				return err == nil
+			})
+			compare(t, name, trace, nfacctdAccount(t, readRecords(t, result)), forNfacctd(format, truth))
+		}}
+	})
+}
+
+func nfacctdAccount(t *testing.T, lines []record) account {
+	a := account{}
+	for _, r := range lines {
+		text := func(name string) string { s, _ := r[name].(string); return s }
+		w := way{src: address(t, text("ip_src")), dst: address(t, text("ip_dst")), proto: number(t, text("ip_proto"))}
+		trim := func(s string) string { return strings.TrimSuffix(s, "000") } // µs
+		key := w.key(r.number("port_src"), r.number("port_dst"), trim(text("timestamp_start")), trim(text("timestamp_end")), number(t, text("tcp_flags")))
+		a.add(key, sums{packets: r.number("packets"), octets: r.number("bytes")})
+	}
+	return a
+}
+
+// forNfacctd is what nfacctd should say of the records. It differs in these:
+// it reckons times of v5 and v9 in whole seconds before the export time, so
+// that they are rounded up; of the two octets of IPFIX's tcpControlBits it
+// reads the first.
+func forNfacctd(format string, truth []record) account {
+	a := account{}
+	for _, r := range truth {
+		for _, w := range r.ways() {
+			if format == "netflow5" && !w.src.Is4() {
+				continue
+			}
+			port, flags := w.dstPort, w.flags&0xff
+			if w.isICMP && format != "ipfix" {
+				port = w.icmp
+			}
+			if format == "ipfix" {
+				flags = w.flags >> 8
+			} else {
+				w.start, w.end = roundUp(w.start), roundUp(w.end)
+			}
+			a.add(w.key(w.srcPort, port, stamp(w.start), stamp(w.end), flags), sums{packets: w.packets, octets: w.octets})
+		}
+	}
+	return a
+}
+
+// roundUp returns the next whole second.
+func roundUp(at time.Time) time.Time {
+	if whole := at.Truncate(time.Second); whole != at {
+		return whole.Add(time.Second)
+	}
+	return at
+}
+
+func number(t *testing.T, text string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
