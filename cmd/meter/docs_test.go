@@ -285,9 +285,14 @@ func matches(want, text string) bool {
 	return regexp.MustCompile(pattern.String() + "$").MatchString(text)
 }
 
-var link = regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	noSlug  = regexp.MustCompile(`[^a-z0-9 _-]`)
+)
 
-// TestDocsLinks follows every link of the manual that stays in the project.
+// TestDocsLinks follows every link of the manual that stays in the project,
+// down to the heading.
 func TestDocsLinks(t *testing.T) {
 	for _, page := range manual(t) {
 		src, err := os.ReadFile(page)
@@ -295,14 +300,29 @@ func TestDocsLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(string(src), -1) {
-			if m[1] == "" || strings.Contains(m[1], "://") {
+			if strings.Contains(m[1], "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+			to := page
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(page), m[1])
+			}
+			if text, err := os.ReadFile(to); err != nil {
 				t.Errorf("%s: %v", page, err)
+			} else if m[2] != "" && !slices.Contains(anchors(string(text)), m[2][1:]) {
+				t.Errorf("%s: %s has no heading %s", page, to, m[2])
 			}
 		}
 	}
+}
+
+// anchors returns what links to the headings of a page are called.
+func anchors(page string) []string {
+	var all []string
+	for _, m := range heading.FindAllStringSubmatch(page, -1) {
+		all = append(all, strings.ReplaceAll(noSlug.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
 }
 
 // TestRecipes checks that every recipe is a file of rules that nothing is to
