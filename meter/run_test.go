@@ -132,13 +132,17 @@ func (o *outcome) same(t *testing.T, p *outcome, what string) {
 	}
 }
 
-// everyWay runs a meter with every number of workers and size of the cache and
-// expects the same of all.
+// everyWay runs a meter with every number of workers and size of the cache (in
+// short mode with each of them once) and expects the same of all.
 func everyWay(t *testing.T, cfg Config, open ...Open) *outcome {
 	t.Helper()
 	var first *outcome
-	for _, cfg.Workers = range []int{1, 2, 4} {
-		for _, cfg.CacheSize = range []int{0, 1, 1 << 10} {
+	for i, workers := range []int{1, 2, 4} {
+		for j, size := range []int{0, 1, 1 << 10} {
+			if testing.Short() && i != j {
+				continue
+			}
+			cfg.Workers, cfg.CacheSize = workers, size
 			o := meterAll(t, cfg, open...)
 			if first == nil {
 				first = o
