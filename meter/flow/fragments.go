@@ -6,7 +6,8 @@ import (
 	"flowmeter/meter/packet"
 )
 
-// Fragments gives later fragments of a packet the ports of the first one, so
+// Fragments gives later fragments of a packet the ports of the first one, and
+// in IPv6 the protocol, which may stand behind extension headers there, so
 // that they are counted in its flow (they carry none themselves). It remembers
 // a bounded number of first fragments, for as long as a receiver waits for the
 // rest. It belongs to one worker; all fragments of a packet come to the same.
@@ -24,15 +25,17 @@ type fragment struct {
 	key          fragmentKey
 	clock        int64
 	sport, dport uint16
+	proto        uint8
 	next         int32 // place of the next in the same chain + 1
 }
 
-// fragmentKey is what the fragments of one packet share (RFC 791 §2.3,
-// RFC 8200 §4.5).
+// fragmentKey is what the fragments of one packet share: the protocol in IPv4
+// (RFC 791 §2.3) but not in IPv6, where the next header of the first fragment
+// is the only one that counts (RFC 8200 §4.5).
 type fragmentKey struct {
 	src, dst [16]byte
 	id       uint32
-	proto    uint8
+	proto    uint8 // 0 for IPv6
 	version  uint8
 	used     bool
 }
@@ -47,10 +50,13 @@ const (
 // Resolve looks at a fragment of a packet whose transport has ports: it
 // remembers the ports of a first fragment, and fills those of a later one.
 func (f *Fragments) Resolve(p *Packet) {
-	if !hasPorts[p.Proto] {
+	if p.Version == 4 && !hasPorts[p.Proto] {
 		return
 	}
 	key := fragmentKey{p.Src, p.Dst, p.FragID, p.Proto, p.Version, true}
+	if p.Version == 6 {
+		key.proto = 0
+	}
 	if p.FragOffset == 0 {
 		if p.Layers&packet.HasPorts != 0 && p.MoreFragments {
 			f.remember(&key, p)
@@ -58,12 +64,14 @@ func (f *Fragments) Resolve(p *Packet) {
 		return
 	}
 	if e := f.find(&key); e != nil && p.Clock-e.clock < reassemblyTime {
-		p.SrcPort, p.DstPort = e.sport, e.dport
+		p.Proto, p.SrcPort, p.DstPort = e.proto, e.sport, e.dport
 		p.Layers |= packet.HasPorts
 		f.Filled++
 		return
 	}
-	f.Orphans++
+	if hasPorts[p.Proto] {
+		f.Orphans++
+	}
 }
 
 // hasPorts tells which transports have ports in their first fragment.
@@ -110,7 +118,7 @@ func (f *Fragments) remember(k *fragmentKey, p *Packet) {
 		*head = int32(f.next) + 1
 		f.next = (f.next + 1) % fragmentsKept
 	}
-	e.clock, e.sport, e.dport = p.Clock, p.SrcPort, p.DstPort
+	e.clock, e.proto, e.sport, e.dport = p.Clock, p.Proto, p.SrcPort, p.DstPort
 }
 
 // forget takes an entry out of its chain.

@@ -67,6 +67,28 @@ func TestFragmentsWithoutPorts(t *testing.T) {
 	}
 }
 
+// TestFragmentsOfIPv6 get the protocol too: where destination options are part
+// of what was fragmented, later fragments name these as their next header.
+func TestFragmentsOfIPv6(t *testing.T) {
+	const destinationOptions = 60
+	var f Fragments
+	for _, offset := range []uint16{0, 185} {
+		p := fragmentOf(7, offset, 0)
+		p.Layers ^= packet.HasIPv4 | packet.HasIPv6
+		p.Version = 6
+		if offset > 0 {
+			p.Proto = destinationOptions
+		}
+		f.Resolve(p)
+		if p.Proto != packet.ProtoUDP || p.SrcPort != 7 || p.DstPort != 1 {
+			t.Errorf("offset %d: protocol %d, ports %d, %d", offset, p.Proto, p.SrcPort, p.DstPort)
+		}
+	}
+	if f.Filled != 1 || f.Orphans != 0 {
+		t.Errorf("%d filled, %d orphans", f.Filled, f.Orphans)
+	}
+}
+
 // TestFragmentsAreBounded keeps the newest first fragments, each found by its
 // own packet alone, and counts those forgotten before their time.
 func TestFragmentsAreBounded(t *testing.T) {
