@@ -1,3 +1,8 @@
+// Package differential compares the meter as a whole with what it was not made
+// from. TestTruth needs nothing but testdata; TestTshark, with the build tag
+// integration, needs tshark, and reads the folder that METER_TRACES names:
+//
+//	METER_TRACES=... go test -tags integration -v -run TestTshark ./meter/differential
 package differential
 
 import (

@@ -24,16 +24,18 @@ func fragmentOf(r row, s *sighting) (f fragment) {
 }
 
 // packetID is what the fragments of one packet have in common: both addresses,
-// the protocol and the identification (RFC 791 §2.3; RFC 8200 §4.5 without the
-// protocol, which its fragments have in common all the same).
+// the identification and, in IPv4, the protocol (RFC 791 §2.3). In IPv6 the
+// next header of the first fragment alone is of use (RFC 8200 §4.5).
 type packetID struct {
-	way // without ports
+	way // without ports, for IPv6 without protocol
 	id  uint64
 }
 
 func idOf(s *sighting, f fragment) packetID {
-	w := s.way
-	w.ports, w.src.port, w.dst.port = false, 0, 0
+	w := way{version: s.version, src: end{addr: s.src.addr}, dst: end{addr: s.dst.addr}}
+	if s.version == 4 {
+		w.proto = s.proto
+	}
 	return packetID{w, f.id}
 }
 
@@ -43,6 +45,7 @@ const reassembly = 60e9
 
 // firstFragment is what is kept of one with ports.
 type firstFragment struct {
+	proto    uint8
 	src, dst uint16
 	clock    int64
 }
@@ -65,7 +68,7 @@ func (fs *fragments) tick(time int64) {
 // remember keeps the ports of a first fragment.
 func (fs *fragments) remember(r row, s *sighting) {
 	if f := fragmentOf(r, s); f.more && f.offset == 0 && s.ports {
-		fs.firsts[idOf(s, f)] = firstFragment{s.src.port, s.dst.port, fs.clock}
+		fs.firsts[idOf(s, f)] = firstFragment{s.proto, s.src.port, s.dst.port, fs.clock}
 	}
 }
 

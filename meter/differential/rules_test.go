@@ -149,5 +149,5 @@ func laterFragment(x *reading, r row, s *sighting) bool {
 
 func portsOfFirst(x *reading, r row, s *sighting) {
 	f, _ := x.fragments.first(r, s)
-	s.ports, s.src.port, s.dst.port = true, f.src, f.dst
+	s.proto, s.ports, s.src.port, s.dst.port = f.proto, true, f.src, f.dst
 }
