@@ -247,14 +247,17 @@ func (q *Queue) export(b *flow.Batch) error {
 	return q.failed(err)
 }
 
-// failed counts and logs an error of the sink, and hands it on.
+// failed counts and logs an error of the sink, and hands it on. That a reader
+// has closed our pipe is not logged: head does so when it has seen enough.
 func (q *Queue) failed(err error) error {
 	if err == nil {
 		return nil
 	}
 	q.stats.Errors.Add(1)
 	q.stats.Up.Store(false)
-	q.log.error(err)
+	if endOf(err) == nil {
+		q.log.error(err)
+	}
 	return err
 }
 

@@ -198,13 +198,17 @@ func TestErrorsAreCountedAndLoggedOnce(t *testing.T) {
 
 func TestClosedPipeEnds(t *testing.T) {
 	sink := &fakeSink{export: func(*flow.Batch) error { return syscall.EPIPE }}
-	q := NewQueue("pipe", sink, QueueConfig{Records: 10, Lossless: true, Log: quiet()})
+	var log bytes.Buffer
+	q := NewQueue("pipe", sink, QueueConfig{Records: 10, Lossless: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	wait := start(q, t.Context())
 	for i := range 20 { // must not block once the queue has ended
 		q.Offer(batchOf(5, i == 19))
 	}
 	if err := wait(); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("Run returned %v", err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("it was logged: %s", log.String())
 	}
 }
 
