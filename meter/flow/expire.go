@@ -82,18 +82,22 @@ func (t *Table) closePiece(rec int32, end int64) {
 	t.store.hotAt(piece).state &^= live
 	t.await(piece, end, EndActive)
 	h, c := t.store.hotAt(rec), t.store.coldAt(rec)
+	sum := t.store.before(c)
 	for way := range h.octets {
-		c.octets[way] += h.octets[way]
-		c.packets[way] += h.packets[way]
+		sum.octets[way] += h.octets[way]
+		sum.packets[way] += h.packets[way]
 	}
+	sum.number++
+	c.earlier = t.store.keep(sum) // the closed piece has what was kept so far
 	h.octets, h.packets, h.layer2, h.flags = [2]uint64{}, [2]uint64{}, [2]uint64{}, [2]uint16{}
-	c.piece++
 }
 
 // end takes a flow out of the table. Its record waits for its release, unless
 // its last piece has no packets.
 func (t *Table) end(rec int32, at int64, reason EndReason) {
-	t.index.remove(t.hashOf(rec), rec)
+	if t.index != nil {
+		t.index.remove(t.hashOf(rec), rec)
+	}
 	t.Counts.Live--
 	h := t.store.hotAt(rec)
 	h.serial++
@@ -108,6 +112,9 @@ func (t *Table) end(rec int32, at int64, reason EndReason) {
 // Flush ends all flows at the given clock. A TCP connection that has ended is
 // not waited for any longer; all else is forced out.
 func (t *Table) Flush(clock int64, reason EndReason) {
+	t.index.free()
+	t.index = nil // nothing is looked up meanwhile, and its memory is worth having back
+	defer func() { t.index = newIndex(t.store.memory) }()
 	t.ended = slices.Grow(t.ended, int(t.Counts.Live))
 	for rec := range t.store.next {
 		if t.store.hotAt(rec).state&live == 0 || !t.settle(rec, clock, false) {

@@ -11,13 +11,14 @@ import (
 // fill writes what the table knows of an ended record into r.
 func (t *Table) fill(r *Record, e *ending) {
 	h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
+	before := t.store.before(c)
 	*r = Record{
 		RuleSet: t.cfg.RuleSet, Key: t.keyOf(e.rec),
-		Start: c.flowStart, End: e.end, Piece: c.piece, EndReason: e.reason(),
+		Start: c.flowStart, End: e.end, Piece: before.number, EndReason: e.reason(),
 		Class: rules.Class(c.reason & 0xf), Evidence: rules.Evidence(c.reason >> 4),
 	}
-	fillCounters(&r.Count[Forward], h, c, Forward)
-	fillCounters(&r.Count[Reverse], h, c, Reverse)
+	fillCounters(&r.Count[Forward], h, c, &before, Forward)
+	fillCounters(&r.Count[Reverse], h, c, &before, Reverse)
 	r.Biflow = biflowDirections[r.Evidence]
 	r.FlowID = flowID(&r.Key, r.Start)
 	r.Has = HasEvidence | hasKey(&r.Key) | hasCounts(r)
@@ -30,10 +31,10 @@ func (t *Table) fill(r *Record, e *ending) {
 	}
 }
 
-func fillCounters(n *Counters, h *hot, c *cold, w Way) {
+func fillCounters(n *Counters, h *hot, c *cold, before *pieces, w Way) {
 	n.Octets, n.Packets, n.Layer2Octets = h.octets[w], h.packets[w], h.layer2[w]
-	n.TotalOctets = c.octets[w] + h.octets[w]
-	n.TotalPackets = c.packets[w] + h.packets[w]
+	n.TotalOctets = before.octets[w] + h.octets[w]
+	n.TotalPackets = before.packets[w] + h.packets[w]
 	n.ICMP, n.TClass = c.icmp[w], c.tclass[w]
 	if n.Packets == 0 {
 		return

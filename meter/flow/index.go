@@ -28,6 +28,7 @@ const (
 type index struct {
 	segments [1 << segmentBits]segment
 	rooms    [32]room // by the binary logarithm of a segment's slots
+	memory   *memory
 }
 
 // room is the memory of all segments of one size, in one piece. Segments move
@@ -37,8 +38,8 @@ type room struct {
 	tenant int // segments that are in it
 }
 
-func newIndex() *index {
-	x := &index{}
+func newIndex(m *memory) *index {
+	x := &index{memory: m}
 	for i := range x.segments {
 		x.segments[i].slots = x.enter(i, firstSlots)
 		x.segments[i].mask = firstSlots - 1
@@ -50,7 +51,7 @@ func newIndex() *index {
 func (x *index) enter(segment, size int) []slot {
 	r := &x.rooms[bits.Len(uint(size))]
 	if r.slots == nil {
-		r.slots = hugePages[slot](size << segmentBits)
+		r.slots = newArray[slot](x.memory, size<<segmentBits)
 	}
 	r.tenant++
 	return r.slots[segment*size : (segment+1)*size : (segment+1)*size]
@@ -60,7 +61,15 @@ func (x *index) enter(segment, size int) []slot {
 func (x *index) leave(size int) {
 	r := &x.rooms[bits.Len(uint(size))]
 	if r.tenant--; r.tenant == 0 {
+		freeArray(x.memory, r.slots)
 		r.slots = nil
+	}
+}
+
+// free gives up the memory of an index that is not used any more.
+func (x *index) free() {
+	for i := range x.rooms {
+		freeArray(x.memory, x.rooms[i].slots)
 	}
 }
 

@@ -21,7 +21,7 @@ func (x *index) find(hash uint32, rec int32) bool {
 func TestIndexIsAMap(t *testing.T) {
 	for _, bits := range []uint32{0xffffffff, 0x000000ff, 0x01000007, 0xff000000, 0} {
 		rnd := rand.New(rand.NewPCG(uint64(bits), 1))
-		x := newIndex()
+		x := newIndex(newMemory())
 		want := map[int32]uint32{} // record → hash
 		var recs []int32
 		for n := range int32(20_000) {
@@ -83,7 +83,7 @@ func checkIndex(t *testing.T, x *index, want map[int32]uint32) {
 }
 
 func TestIndexOfNothing(t *testing.T) {
-	if rec := newIndex().candidate(0); rec != -1 {
+	if rec := newIndex(newMemory()).candidate(0); rec != -1 {
 		t.Errorf("an empty index found record %d", rec)
 	}
 }

@@ -153,7 +153,7 @@ func (t *Table) firstOfWay(rec int32, p *Packet, way Way) {
 	octets := p.octets()
 	h.minLen[way], h.maxLen[way] = octets, octets
 	h.minTTL[way], h.maxTTL[way] = 0xff, 0
-	if c.packets[way] != 0 {
+	if c.earlier != 0 && t.store.earlier.at(c.earlier - 1).packets[way] != 0 {
 		return
 	}
 	if p.Layers&packet.HasIP != 0 {

@@ -103,7 +103,7 @@ func (t *Table) touchReady() {
 	sum := uint32(0)
 	for _, e := range t.ended[t.taken:min(t.taken+touchAhead, t.ready)] {
 		h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
-		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0][0]) + c.piece
+		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0][0]) + uint32(c.reason)
 	}
 	t.sink = sum
 }
@@ -119,7 +119,7 @@ func (t *Table) compare(a, b ending) int {
 	}
 	ka, kb := t.keyOf(a.rec), t.keyOf(b.rec)
 	ca, cb := t.store.coldAt(a.rec), t.store.coldAt(b.rec)
-	return cmp.Or(compareKeys(&ka, &kb), cmp.Compare(ca.flowStart, cb.flowStart), cmp.Compare(ca.piece, cb.piece),
+	return cmp.Or(compareKeys(&ka, &kb), cmp.Compare(ca.flowStart, cb.flowStart), cmp.Compare(t.store.before(ca).number, t.store.before(cb).number),
 		int(int32(a.why-b.why)))
 }
 

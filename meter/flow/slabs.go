@@ -19,11 +19,11 @@ func (s *slabs[T]) at(i int32) *T {
 	return &part[int(i)&(len(part)-1)] // lengths are powers of two: the highest bit of i goes
 }
 
-// grow adds a slab and returns how many elements there are now. The memory of
-// a slab is taken from the system as it is used.
-func (s *slabs[T]) grow() int32 {
+// grow adds a slab and returns how many elements there are now. Its memory is
+// taken from the system as it is used.
+func (s *slabs[T]) grow(m *memory) int32 {
 	n := 1 << (firstSlabBits + max(0, s.count-1))
-	s.parts[s.count] = hugePages[T](n)
+	s.parts[s.count] = newArray[T](m, n)
 	s.count++
 	return 1 << (firstSlabBits + s.count - 1)
 }

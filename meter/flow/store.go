@@ -50,17 +50,15 @@ type cold struct {
 	addr      [2][2]uint64 // of the canonical ends, as in tuple; IPv6 only
 	first     [2]int64     // time of the piece's first packet each way
 	flowStart int64        // time of the flow's first packet
-	octets    [2]uint64    // of earlier pieces
-	packets   [2]uint64
-	mac       [2][6]byte // source, destination
+	mac       [2][6]byte   // source, destination
 	flowLabel uint32
 	mpls      uint32
 	iface     uint32
 	icmp      [2]uint16 // first packet's type and code each way
 	vlan      [2]uint16 // TCI
-	piece     uint32
-	tclass    [2]uint8 // first packet's each way
-	reason    uint8    // evidence<<4 | home class of the forward direction
+	earlier   int32     // number + 1 in store.earlier of what earlier pieces counted; 0 in the first piece
+	tclass    [2]uint8  // first packet's each way
+	reason    uint8     // evidence<<4 | home class of the forward direction
 	link      linkBits
 }
 
@@ -96,9 +94,22 @@ type store struct {
 	cold  slabs[cold]
 	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
 	keyed bool
-	next  int32   // records never used begin here
-	room  int32   // and end here
-	free  []int32 // freed records
+	next  int32 // records never used begin here
+	room  int32 // and end here
+	free  int32 // number + 1 of the record freed last, which names the next in hot.armed
+
+	earlier     slabs[pieces]
+	earlierNext int32
+	earlierRoom int32
+	earlierFree int32 // number + 1, as free; pieces.number names the next
+
+	memory *memory
+}
+
+// pieces is what the earlier pieces of a long flow counted.
+type pieces struct {
+	octets, packets [2]uint64
+	number          uint32 // pieces so far
 }
 
 func (s *store) hotAt(rec int32) *hot       { return s.hot.at(rec) }
@@ -108,9 +119,9 @@ func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 // alloc returns a free record with its old content, the serial of which must
 // be kept.
 func (s *store) alloc() int32 {
-	if n := len(s.free); n > 0 {
-		rec := s.free[n-1]
-		s.free = s.free[:n-1]
+	if s.free != 0 {
+		rec := s.free - 1
+		s.free = int32(s.hotAt(rec).armed)
 		return rec
 	}
 	if s.next == s.room {
@@ -121,14 +132,46 @@ func (s *store) alloc() int32 {
 }
 
 func (s *store) grow() {
-	s.room = s.hot.grow()
-	s.cold.grow()
+	s.room = s.hot.grow(s.memory)
+	s.cold.grow(s.memory)
 	if s.keyed {
-		s.keys.grow()
+		s.keys.grow(s.memory)
 	}
 }
 
-func (s *store) release(rec int32) { s.free = append(s.free, rec) }
+// release frees a record and what was kept of its earlier pieces.
+func (s *store) release(rec int32) {
+	if c := s.coldAt(rec); c.earlier != 0 {
+		s.earlier.at(c.earlier - 1).number = uint32(s.earlierFree)
+		s.earlierFree, c.earlier = c.earlier, 0
+	}
+	s.hotAt(rec).armed = uint32(s.free)
+	s.free = rec + 1
+}
+
+// before returns what earlier pieces of a flow counted.
+func (s *store) before(c *cold) pieces {
+	if c.earlier == 0 {
+		return pieces{}
+	}
+	return *s.earlier.at(c.earlier - 1)
+}
+
+// keep returns a place to keep p in, as cold.earlier names it.
+func (s *store) keep(p pieces) int32 {
+	ref := s.earlierFree
+	if ref != 0 {
+		s.earlierFree = int32(s.earlier.at(ref - 1).number)
+	} else {
+		if s.earlierNext == s.earlierRoom {
+			s.earlierRoom = s.earlier.grow(s.memory)
+		}
+		s.earlierNext++
+		ref = s.earlierNext
+	}
+	*s.earlier.at(ref - 1) = p
+	return ref
+}
 
 // copyTo makes dst a copy of src, all but its serial.
 func (s *store) copyTo(dst, src int32) {

@@ -73,9 +73,11 @@ func NewTable(cfg Config) *Table {
 	t := &Table{
 		cfg: cfg, program: cfg.Program, fused: cfg.Program.Fused(), whole: cfg.Program.Conversational(),
 		active: int64(cfg.Active), idle: int64(cfg.Idle), linger: int64(cfg.TCPLinger),
-		index: newIndex(), cache: newCache(cfg.CacheSize),
+		cache: newCache(cfg.CacheSize),
 	}
-	t.store.keyed = !t.fused
+	m := newMemory()
+	t.index = newIndex(m)
+	t.store.keyed, t.store.memory, t.wheel.memory = !t.fused, m, m
 	t.keySeed = maphash.MakeSeed()
 	t.look = t.due
 	return t

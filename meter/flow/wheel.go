@@ -29,6 +29,7 @@ type wheel struct {
 	next   int64             // the slot to be drained next
 	chunks slabs[chunk]
 	room   int32 // chunks made
+	memory *memory
 	free   int32 // chunk number + 1
 	fresh  int32
 }
@@ -63,7 +64,7 @@ func (w *wheel) alloc() int32 {
 		return c
 	}
 	if w.fresh == w.room {
-		w.room = w.chunks.grow()
+		w.room = w.chunks.grow(w.memory)
 	}
 	w.fresh++
 	return w.fresh
