@@ -121,13 +121,13 @@ func (x *index) grow(i int) {
 	s := &x.segments[i]
 	old := s.slots
 	s.slots = x.enter(i, 2*len(old))
-	x.leave(len(old))
 	s.mask = uint32(len(s.slots) - 1)
 	for _, e := range old {
 		if e.ref != 0 {
 			s.put(e)
 		}
 	}
+	x.leave(len(old)) // not before: the last to leave gives up the memory
 }
 
 // remove takes a record out and moves later entries of its chain back, so that

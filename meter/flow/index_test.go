@@ -2,6 +2,7 @@ package flow
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 )
 
@@ -85,5 +86,26 @@ func checkIndex(t *testing.T, x *index, want map[int32]uint32) {
 func TestIndexOfNothing(t *testing.T) {
 	if rec := newIndex(newMemory()).candidate(0); rec != -1 {
 		t.Errorf("an empty index found record %d", rec)
+	}
+}
+
+// TestIndexGrowsLarge grows an index into memory that comes straight from the
+// system, and gives all of it up.
+func TestIndexGrowsLarge(t *testing.T) {
+	m := newMemory()
+	x := newIndex(m)
+	want := map[int32]uint32{}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for n := range int32(600_000) {
+		want[n] = rnd.Uint32()
+		x.insert(want[n], n)
+	}
+	checkIndex(t, x, want)
+	if len(*m.maps) == 0 && runtime.GOOS == "linux" {
+		t.Error("no memory was taken from the system: this tests nothing")
+	}
+	x.free()
+	if n := len(*m.maps); n != 0 {
+		t.Errorf("%d arrays are left", n)
 	}
 }
