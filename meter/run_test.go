@@ -294,6 +294,20 @@ func TestSourcesThatFail(t *testing.T) {
 	}
 }
 
+// TestTimesOfIgnoredPackets are those of the earliest and the latest.
+func TestTimesOfIgnoredPackets(t *testing.T) {
+	arp := append([]byte{255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6}, make([]byte, 46)...)
+	tr := newTrace()
+	for i, at := range []int64{1000, 990, 1020, 1010} {
+		arp[6] = byte(2 + 4*i) // another worker's
+		tr.add(at*int64(time.Second), arp, 1<<16)
+	}
+	o := everyWay(t, DefaultConfig(), tr.open(100))
+	if s := o.stats; s.IgnoredPackets != 4 || s.FirstIgnored != 990e9 || s.LastIgnored != 1020e9 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestNoSources(t *testing.T) {
 	if o := everyWay(t, DefaultConfig()); len(o.records) != 0 || o.totals.Read != 0 {
 		t.Errorf("%+v", o)

@@ -83,7 +83,7 @@ var (
 		v4(10, 0, 0, 1), v4(10, 0, 0, 2), v4(192, 0, 2, 1), v4(192, 0, 2, 130),
 		{0: 0x20, 1: 0x01, 15: 1}, {0: 0xfd, 15: 2}, {0: 0xfd, 15: 3}, v4(10, 0, 0, 1),
 	}
-	somePorts  = []uint16{53, 80, 1024, 80}
+	somePorts  = []uint16{53, 80, 1024, 0}
 	someProtos = []uint8{6, 6, 6, 17, 17, 1, 58, 89}
 	someFlags  = []uint16{
 		packet.ACK, packet.SYN, packet.SYN | packet.ACK, packet.FIN | packet.ACK,
