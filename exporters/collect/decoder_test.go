@@ -323,9 +323,20 @@ func TestV9SkipsUnknownData(t *testing.T) {
 // TestUptimeWraps: 32 bits of ms begin anew after 49.7 days.
 func TestUptimeWraps(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
-	c := uptimeClock{now, 500}
-	if got := c.text(1<<32 - 500); got != "2025-12-31T23:59:59.000Z" {
-		t.Errorf("got %s", got)
+	const day = 24 * 60 * 60 * 1000
+	for _, c := range []struct {
+		header, flow uint32
+		want         string
+	}{
+		{500, 1<<32 - 500, "2025-12-31T23:59:59.000Z"},
+		{500, 1500, "2026-01-01T00:00:01.000Z"},
+		{1<<32 - 500, 500, "2026-01-01T00:00:01.000Z"},
+		{45 * day, 5 * day, "2025-11-22T00:00:00.000Z"},
+		{5 * day, 6 * day, "2026-01-02T00:00:00.000Z"},
+	} {
+		if got := (uptimeClock{now, c.header}).text(c.flow); got != c.want {
+			t.Errorf("header at %d ms, flow at %d ms: got %s, want %s", c.header, c.flow, got, c.want)
+		}
 	}
 }
 

@@ -77,8 +77,16 @@ type uptimeClock struct {
 	uptime uint32 // header's time since the start, ms
 }
 
-// text writes the time, which lies at most 24.8 days before or after the
-// header's: the 32 bits of uptime begin anew every 49.7 days.
+// ahead is how far after its header's time a flow may lie, in ms: exporters
+// have no reason for it but clocks that do not agree.
+const ahead = 24 * 60 * 60 * 1000
+
+// text writes the time, which lies up to a day after the header's or else
+// before it: the 32 bits of uptime begin anew every 49.7 days.
 func (c uptimeClock) text(uptime uint32) string {
-	return timeString(c.now+int64(int32(uptime-c.uptime))*1e6, flow.ToMillis)
+	ms := -int64(c.uptime - uptime)
+	if after := uptime - c.uptime; after <= ahead {
+		ms = int64(after)
+	}
+	return timeString(c.now+ms*1e6, flow.ToMillis)
 }

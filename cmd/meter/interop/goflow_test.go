@@ -51,7 +51,7 @@ func (g *goflow) ipfix(msg []byte) {
 	if err := netflow.DecodeMessageVersion(bytes.NewBuffer(msg), g.templates, nil, &p); err != nil {
 		g.t.Fatalf("goflow2: %v", err)
 	}
-	g.sets(p.FlowSets, 0)
+	g.sets(p.FlowSets, nil)
 }
 
 func (g *goflow) v9(msg []byte) {
@@ -59,12 +59,13 @@ func (g *goflow) v9(msg []byte) {
 	if err := netflow.DecodeMessageVersion(bytes.NewBuffer(msg), g.templates, &p, nil); err != nil {
 		g.t.Fatalf("goflow2: %v", err)
 	}
-	g.sets(p.FlowSets, int64(p.UnixSeconds)*1000-int64(p.SystemUptime))
+	boot := int64(p.UnixSeconds)*1000 - int64(p.SystemUptime)
+	g.sets(p.FlowSets, &boot)
 }
 
 // sets adds the data records. Boot is what v9 counts times from, in ms since
-// 1970.
-func (g *goflow) sets(sets []any, boot int64) {
+// 1970; nil in IPFIX.
+func (g *goflow) sets(sets []any, boot *int64) {
 	for _, s := range sets {
 		data, isData := s.(netflow.DataFlowSet)
 		if !isData {
@@ -85,15 +86,15 @@ func (g *goflow) sets(sets []any, boot int64) {
 
 // named returns the name and the text of a field, no name if it is not
 // compared.
-func named(id uint16, pen uint32, octets []byte, boot int64) (name, text string) {
+func named(id uint16, pen uint32, octets []byte, boot *int64) (name, text string) {
 	var n uint64
 	for _, o := range octets {
 		n = n<<8 | uint64(o)
 	}
 	switch {
-	case pen == 0 && boot != 0 && (id == 22 || id == 21):
-		return fieldNames[152+22-id], stampMillis(boot + int64(n))
-	case pen == 0 && (id == 23 || id == 24):
+	case boot != nil && (id == 22 || id == 21):
+		return fieldNames[152+22-id], stampMillis(*boot + int64(n))
+	case boot != nil && (id == 23 || id == 24):
 		return reverseName(fieldNames[id-22]), strconv.FormatUint(n, 10)
 	case pen == 0:
 		name = fieldNames[id]

@@ -113,7 +113,12 @@ func forNfdump(format, biflow string, truth []record) account {
 			}
 			add(w, back)
 		default:
-			add(r.forward(), r.reverse())
+			w, back := r.forward(), r.reverse()
+			if w.packets == 0 { // there are no forward ones in the template
+				w.flags = back.flags
+				w.icmp = back.icmp
+			}
+			add(w, back)
 		}
 	}
 	return a

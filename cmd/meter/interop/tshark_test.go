@@ -61,11 +61,11 @@ func (d *dissection) line(line string) {
 	}
 	name := m[1]
 	value, comment, _ := strings.Cut(m[2], " (")
-	if strings.HasPrefix(comment, "Reverse") {
+	switch {
+	case strings.HasPrefix(comment, "Reverse"):
 		name = "Reverse " + name
-	}
-	if name == "Protocol" {
-		value = strings.TrimSuffix(comment, ")")
+	case name == "Protocol": // name (number)
+		value = strings.Trim(m[2][strings.LastIndexByte(m[2], ' ')+1:], "()")
 	}
 	switch {
 	case d.record != nil:
