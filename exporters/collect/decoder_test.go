@@ -332,7 +332,8 @@ func TestUptimeWraps(t *testing.T) {
 		{500, 1500, "2026-01-01T00:00:01.000Z"},
 		{1<<32 - 500, 500, "2026-01-01T00:00:01.000Z"},
 		{45 * day, 5 * day, "2025-11-22T00:00:00.000Z"},
-		{5 * day, 6 * day, "2026-01-02T00:00:00.000Z"},
+		{5 * day, 5*day + day/24, "2026-01-01T01:00:00.000Z"},
+		{5 * day, 6 * day, "2025-11-13T06:57:12.704Z"},
 	} {
 		if got := (uptimeClock{now, c.header}).text(c.flow); got != c.want {
 			t.Errorf("header at %d ms, flow at %d ms: got %s, want %s", c.header, c.flow, got, c.want)

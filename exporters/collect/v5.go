@@ -79,9 +79,9 @@ type uptimeClock struct {
 
 // ahead is how far after its header's time a flow may lie, in ms: exporters
 // have no reason for it but clocks that do not agree.
-const ahead = 24 * 60 * 60 * 1000
+const ahead = 60 * 60 * 1000
 
-// text writes the time, which lies up to a day after the header's or else
+// text writes the time, which lies up to an hour after the header's or else
 // before it: the 32 bits of uptime begin anew every 49.7 days.
 func (c uptimeClock) text(uptime uint32) string {
 	ms := -int64(c.uptime - uptime)

@@ -22,7 +22,7 @@ type Exporter struct {
 	records  int    // in it
 	flows    exporters.Tally
 	boot     exporters.Boot
-	clock    int64       // export time, ns since 1970; never goes back
+	clock    int64       // export time, ns since 1970; goes back only with a new boot
 	sequence uint32      // records sent before this packet
 	backward flow.Record // room for the reverse direction
 	err      error       // first one of the call
@@ -104,6 +104,7 @@ func (e *Exporter) add(r *flow.Record) {
 	if !e.boot.Covers(c.First, c.Last) {
 		e.flush()
 		e.boot.Restart(c.First)
+		e.clock = 0 // who boots in the past has a clock of then
 	}
 	n := parts(c.Packets, c.Octets)
 	for i := range n {

@@ -35,7 +35,7 @@ type Exporter struct {
 	count      uint16 // records in msg, templates included
 	flows      exporters.Tally
 	boot       exporters.Boot
-	clock      int64 // export time, ns since 1970; never goes back
+	clock      int64 // export time, ns since 1970; goes back only with a new boot
 	sequence   uint32
 	renew      bool // templates are due
 	packets    int  // since they were sent
@@ -121,6 +121,7 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 	if !e.boot.Covers(r.FlowStart(), r.FlowEnd()) {
 		e.flush()
 		e.boot.Restart(r.FlowStart())
+		e.clock = 0 // who boots in the past has a clock of then
 	}
 	if !e.msg.Fits(t.ID, n) {
 		e.flush()
