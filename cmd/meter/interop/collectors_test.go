@@ -27,7 +27,7 @@ func watch(t *testing.T, needs string, start func() watcher) watcher {
 
 // watchers starts everybody who understands what a run with the given biflow
 // exports.
-func watchers(t *testing.T, biflow string) []watcher {
+func watchers(t *testing.T, biflow string, strange bool) []watcher {
 	all := []watcher{
 		nfcapd(t, "ipfix", biflow), nfcapd(t, "netflow9", biflow),
 		collector(t, "ipfix", biflow), collector(t, "ipfix+tcp", biflow), collector(t, "netflow9", biflow),
@@ -40,8 +40,11 @@ func watchers(t *testing.T, biflow string) []watcher {
 		return all
 	}
 	all = append(all, wire(t, "netflow5", biflow)...)
-	return append(all, nfcapd(t, "netflow5", biflow), collector(t, "netflow5", biflow),
-		nfacctd(t, "ipfix"), nfacctd(t, "netflow9"), nfacctd(t, "netflow5"))
+	all = append(all, nfcapd(t, "netflow5", biflow), collector(t, "netflow5", biflow))
+	if strange { // nfacctd shows times beyond those of most traces as none
+		return all
+	}
+	return append(all, nfacctd(t, "ipfix"), nfacctd(t, "netflow9"), nfacctd(t, "netflow5"))
 }
 
 // TestCollectors runs the program over traces, with all collectors at once, and
@@ -50,7 +53,7 @@ func TestCollectors(t *testing.T) {
 	for _, trace := range traces(t) {
 		for _, biflow := range []string{"pair", "split"} {
 			t.Run(trace.name+"/"+biflow, func(t *testing.T) {
-				all := watchers(t, biflow)
+				all := watchers(t, biflow, trace.strange)
 				lines := filepath.Join(t.TempDir(), "truth.jsonl")
 				args := append([]string{"read", "-q", "--top", "0", "--biflow", biflow, "-o", lines}, trace.flags...)
 				for _, w := range all {
@@ -58,7 +61,7 @@ func TestCollectors(t *testing.T) {
 						args = append(args, "-o", w.where)
 					}
 				}
-				if status, _, stderr := runMeter(t, append(args, trace.path)...); status != 0 {
+				if status, _, stderr := runMeter(t, append(args, trace.path)...); status > trace.status {
 					t.Fatalf("exit status %d: %s", status, stderr)
 				}
 				truth := readRecords(t, lines)

@@ -77,6 +77,11 @@ func (r record) asV9() record {
 	if r["dot1qVlanId"] != nil {
 		out["vlanId"] = r["dot1qVlanId"] // type 58 is called so in IPFIX
 	}
+	for _, name := range []string{"minimumIpTotalLength", "maximumIpTotalLength"} {
+		if out[name] != nil {
+			out[name] = text(min(r.number(name), 65535)) // two octets
+		}
+	}
 	if out["tcpControlBits"] != nil {
 		out["tcpControlBits"] = text(f.flags & 0xff)
 	}

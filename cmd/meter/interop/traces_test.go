@@ -15,25 +15,49 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// trace is a trace and how it is metered.
+// trace is a trace, or a glob of several, and how it is metered.
 type trace struct {
 	name, path string
 	flags      []string
+	status     int  // largest exit status that is right
+	strange    bool // some packets have times that no clock shows
 }
 
 const testdata = "../../../testdata/"
 
 // traces returns those of real programs, and a long one in which flows come in
 // pieces and, with a longer timeout, count more octets than 32 bits can say.
+// Where METER_TRACES names a folder, all traces in its folders follow; some of
+// them are damaged.
 func traces(t *testing.T) []trace {
 	var all []trace
-	for _, name := range []string{"dns.pcap.zst", "fragments.pcap", "http-tls.pcap", "office.pcapng", "ping-traceroute.pcap", "reset.pcap", "tunnel.pcap", "vlan.pcap"} {
+	for _, name := range []string{"dns.pcap.zst", "fragments.pcap", "http-tls.pcap", "office.pcapng", "ping-traceroute.pcap",
+		"reset.pcap", "sctp.pcap", "tunnel.pcap", "vlan.pcap"} {
 		all = append(all, trace{name: name, path: testdata + name})
 	}
 	long := filepath.Join(t.TempDir(), "long.pcap")
 	writeLong(t, long)
-	return append(all, trace{"iperf3, pieces", testdata + "iperf3.pcap", []string{"--active", "500ms"}},
-		trace{"long, pieces", long, nil}, trace{"long, whole", long, []string{"--active", "1h"}})
+	all = append(all, trace{name: "iperf3, pieces", path: testdata + "iperf3.pcap", flags: []string{"--active", "500ms"}},
+		trace{name: "long, pieces", path: long}, trace{name: "long, whole", path: long, flags: []string{"--active", "1h"}})
+	return append(all, moreTraces(t)...)
+}
+
+// moreTraces returns those of each folder in METER_TRACES.
+func moreTraces(t *testing.T) (all []trace) {
+	root := os.Getenv("METER_TRACES")
+	if root == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if glob := filepath.Join(root, e.Name(), "*.pcap"); e.IsDir() {
+			all = append(all, trace{name: e.Name(), path: glob, status: 1, strange: true})
+		}
+	}
+	return all
 }
 
 // packetOf returns the first octets of a packet and its length on the wire.
