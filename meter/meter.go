@@ -38,8 +38,8 @@ type Meter struct {
 	workers []*worker
 	queues  []chan work // to the workers; nil with one worker, who works in the reader's goroutine
 	reader  reader
-	out     output
-	parcels chan parcel
+	out     *output
+	parcels []chan parcel // from the workers to the merger, if there are several
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -49,14 +49,13 @@ type Meter struct {
 // New makes a Meter that starts nothing. Records go to every exporter.
 func New(cfg Config, exporters []Exporter) *Meter {
 	m := &Meter{cfg: cfg, stop: make(chan struct{})}
-	m.out.exporters = exporters
+	m.out = newOutput(exporters)
 	m.reader = reader{limits: cfg.Limits, emit: m.dispatch}
 	seed := newSeed()
 	var share *exchange
 	if cfg.Workers > 1 {
 		share = newExchange(cfg.Workers, aggregating(cfg.RuleSets))
 		m.reader.shard = m.shards
-		m.parcels = make(chan parcel, cfg.Workers)
 	}
 	for _, rs := range cfg.RuleSets {
 		m.names = append(m.names, rs.Name)
@@ -67,9 +66,10 @@ func New(cfg Config, exporters []Exporter) *Meter {
 		w.seen = make([][]flow.Sighting, len(w.tables))
 		if cfg.Workers > 1 {
 			m.queues = append(m.queues, make(chan work, workAhead))
-			w.records = &outbox{worker: id, out: m.parcels}
+			m.parcels = append(m.parcels, make(chan parcel, parcelsAhead))
+			w.records = &outbox{out: m.parcels[id]}
 		} else {
-			w.records = &outbox{direct: &m.out}
+			w.records = &outbox{direct: m.out}
 		}
 		w.public.store(w)
 		m.workers = append(m.workers, w)
@@ -150,8 +150,7 @@ func Finish(exporters []Exporter, meters ...*Meter) {
 		s.Interfaces = append(s.Interfaces, m.interfaces()...)
 	}
 	total.fill(s)
-	out := output{exporters: exporters}
-	out.finish(s)
+	newOutput(exporters).finish(s)
 }
 
 func (m *Meter) read(open Open) error {
@@ -173,16 +172,15 @@ func (m *Meter) start() (wait func()) {
 	if m.queues == nil {
 		return func() {}
 	}
-	var workers, merging sync.WaitGroup
+	var running sync.WaitGroup
 	for i, w := range m.workers {
-		workers.Go(func() { w.loop(m.queues[i]) })
+		running.Go(func() {
+			w.loop(m.queues[i])
+			close(m.parcels[i])
+		})
 	}
-	merging.Go(func() { newMerger(&m.out, len(m.workers)).run(m.parcels) })
-	return func() {
-		workers.Wait()
-		close(m.parcels)
-		merging.Wait()
-	}
+	running.Go(newMerger(m.out, m.parcels).run)
+	return running.Wait
 }
 
 // dispatch gives a piece of work to every worker: each needs to know the time.
