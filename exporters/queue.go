@@ -149,6 +149,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	if cerr := q.sink.Close(); cerr != nil {
 		q.failed(cerr)
 	}
+	q.countOctets()
 	q.log.flush()
 	return err
 }
@@ -242,6 +243,7 @@ func (q *Queue) export(b *flow.Batch) error {
 			q.stats.Records.Add(n)
 			q.stats.Up.Store(true)
 		}
+		q.countOctets()
 	}
 	b.Release()
 	return q.failed(err)
@@ -249,6 +251,13 @@ func (q *Queue) export(b *flow.Batch) error {
 
 // failed counts and logs an error of the sink, and hands it on. That a reader
 // has closed our pipe is not logged: head does so when it has seen enough.
+// countOctets asks a sink that keeps no account what it has written.
+func (q *Queue) countOctets() {
+	if w, ok := q.sink.(Writer); ok && q.owned {
+		q.stats.Octets.Store(w.Octets())
+	}
+}
+
 func (q *Queue) failed(err error) error {
 	if err == nil {
 		return nil

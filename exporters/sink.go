@@ -30,6 +30,12 @@ type Starter interface {
 	Start(ctx context.Context)
 }
 
+// Writer is a Sink without an account of its own that knows how many octets it
+// has written.
+type Writer interface {
+	Octets() uint64
+}
+
 // Accountant is a Sink that keeps its own account. For all others the Queue
 // counts the records of each Export that returned no error.
 type Accountant interface {

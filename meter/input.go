@@ -65,15 +65,17 @@ type Limits struct {
 // errLimit ends reading without being a mistake.
 var errLimit = errors.New("limit reached")
 
-// readAll reads a source to its end.
+// readAll reads a source to its end and closes it.
 func (r *reader) readAll(src Source, stop <-chan struct{}) error {
+	next, done := follow(src, stop)
+	defer done()
 	for {
 		select {
 		case <-stop:
 			return errLimit
 		default:
 		}
-		b, err := src.Next()
+		b, err := next()
 		if err == io.EOF {
 			return nil
 		}

@@ -158,7 +158,6 @@ func (m *Meter) read(open Open) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
 	return m.reader.readAll(src, m.stop)
 }
 

@@ -24,6 +24,7 @@ status is then 2.`
 // Run constructs everything and starts nothing.
 func (c *checkCmd) Run(a *app) error {
 	out := newOutputs(true, a.log)
+	out.dry = true
 	var section exporterSection
 	s, err := c.settings(section.fields())
 	if err != nil {
@@ -40,7 +41,7 @@ func (c *checkCmd) Run(a *app) error {
 
 // describe says what would run.
 func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
-	fmt.Fprintf(a.stdout, "meter %d %q, %d worker(s)\n", s.ID, s.Name, s.Meter.Workers)
+	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
 	for _, in := range s.Inputs {
 		fmt.Fprintf(a.stdout, "input: traces %s\n", strings.Join(in.Traces, ", "))
 	}

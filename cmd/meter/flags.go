@@ -15,15 +15,15 @@ import (
 // meterFlags are what read, run and check have in common. A flag wins over
 // what the configuration says.
 type meterFlags struct {
-	Config   string        `short:"c" placeholder:"FILE" help:"Read the configuration from FILE."`
-	Rules    string        `short:"r" placeholder:"FILE" help:"Use the rule sets of FILE."`
-	Home     []string      `placeholder:"CIDR" help:"The home networks, with commas between them."`
-	Filter   string        `placeholder:"EXPR" help:"Meter only packets that the expression matches."`
-	Orient   string        `placeholder:"HOW" help:"Which way round packets are tried first: initiator, perimeter or first."`
-	Active   time.Duration `help:"Close a piece of a flow after this long."`
-	Idle     time.Duration `help:"End a flow this long after its last packet."`
-	MaxFlows int           `help:"Keep at most this many flows of each rule set."`
-	Workers  int           `help:"Meter with this many goroutines."`
+	Config   string         `short:"c" placeholder:"FILE" help:"Read the configuration from FILE."`
+	Rules    string         `short:"r" placeholder:"FILE" help:"Use the rule sets of FILE."`
+	Home     []string       `placeholder:"CIDR" help:"The home networks, with commas between them."`
+	Filter   string         `placeholder:"EXPR" help:"Meter only packets that the expression matches."`
+	Orient   string         `placeholder:"HOW" help:"Which way round packets are tried first: initiator, perimeter or first."`
+	Active   *time.Duration `placeholder:"DURATION" help:"Close a piece of a flow after this long."`
+	Idle     *time.Duration `placeholder:"DURATION" help:"End a flow this long after its last packet."`
+	MaxFlows *int           `placeholder:"N" help:"Keep at most this many flows of each rule set."`
+	Workers  *int           `placeholder:"N" help:"Meter with this many goroutines."`
 }
 
 // settings reads the configuration, or takes the defaults, and puts the flags
@@ -67,8 +67,8 @@ func (f *meterFlags) apply(s *meter.Settings) error {
 		}
 		s.Meter.Filter = filter
 	}
-	if f.Workers != 0 {
-		s.Meter.Workers = f.Workers
+	if f.Workers != nil {
+		s.Meter.Workers = *f.Workers
 	}
 	for _, rs := range s.Meter.RuleSets {
 		if err := f.applyTo(rs); err != nil {
@@ -82,21 +82,22 @@ func (f *meterFlags) apply(s *meter.Settings) error {
 func (f *meterFlags) applyTo(rs *rules.RuleSet) error {
 	for _, d := range []struct {
 		flag string
-		from time.Duration
+		from *time.Duration
 		to   *time.Duration
 	}{{"--active", f.Active, &rs.Active}, {"--idle", f.Idle, &rs.Idle}} {
-		if d.from < 0 {
-			return fmt.Errorf("%s %v: a timeout is positive", d.flag, d.from)
+		if d.from == nil {
+			continue
 		}
-		if d.from > 0 {
-			*d.to = d.from
+		if *d.from <= 0 {
+			return fmt.Errorf("%s %v: a timeout is positive", d.flag, *d.from)
 		}
+		*d.to = *d.from
 	}
-	if f.MaxFlows < 0 {
-		return fmt.Errorf("--max-flows %d: at least one flow", f.MaxFlows)
-	}
-	if f.MaxFlows > 0 {
-		rs.MaxFlows = f.MaxFlows
+	if f.MaxFlows != nil {
+		if *f.MaxFlows < 1 {
+			return fmt.Errorf("--max-flows %d: at least one flow", *f.MaxFlows)
+		}
+		rs.MaxFlows = *f.MaxFlows
 	}
 	if f.Orient == "" {
 		return nil

@@ -27,6 +27,7 @@ type outputs struct {
 	queues   []*exporters.Queue
 	files    []io.Closer
 	onStdout bool // records go to standard output
+	dry      bool // nothing is to be opened
 
 	running sync.WaitGroup
 	broken  chan error // a reader of ours has closed its pipe
@@ -83,6 +84,7 @@ func (o *outputs) wait() error {
 		errs = append(errs, f.Close())
 	}
 	for _, q := range o.queues {
+		o.tellSkipped(q)
 		if lost := q.Stats().Lost(); lost.Records > 0 {
 			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost.Records))
 		} else if q.Stats().Errors.Load() > 0 {
@@ -97,6 +99,15 @@ func (o *outputs) wait() error {
 	default:
 	}
 	return errors.Join(errs...)
+}
+
+// tellSkipped says what the exporter's format cannot hold, which is no loss.
+func (o *outputs) tellSkipped(q *exporters.Queue) {
+	for r := range exporters.NumReasons {
+		if n := q.Stats().Dropped(r); r.Skipped() && n > 0 {
+			o.queue.Log.Warn("records skipped: the format cannot hold them", "exporter", q.Name(), "reason", r.String(), "records", n)
+		}
+	}
 }
 
 // shape is what the flags say of the form of exported records.

@@ -94,8 +94,15 @@ func newJSON(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, er
 	return text.NewJSON(w, p, fields)
 }
 
+// newCSV continues a file that has something in it without a second header.
 func newCSV(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
-	return text.NewCSV(w, p, fields)
+	c, err := text.NewCSV(w, p, fields)
+	if f, isFile := w.(*os.File); isFile && err == nil {
+		if st, err := f.Stat(); err == nil && st.Size() > 0 {
+			c.Headless()
+		}
+	}
+	return c, err
 }
 
 // text reads an exporter that writes lines to a file.
@@ -116,9 +123,11 @@ func (x *exporterSection) text(kind string, make func(io.Writer, flow.Precision,
 			v.Errorf("", "%v", err)
 		}
 		x.later(func(o *outputs, _ *meter.Settings) error {
-			f := &lazyFile{path: path}
+			f, err := o.appendTo(path)
+			if err != nil {
+				return fmt.Errorf("exporter %s: %w", kind, err)
+			}
 			sink, err := make(f, times, fields)
-			o.files = append(o.files, f)
 			return o.addBuilt(kind+" "+path, sink, err, o.queue)
 		})
 	}
@@ -138,28 +147,16 @@ func (o *outputs) addBuilt(name string, s exporters.Sink, err error, q exporters
 	return nil
 }
 
-// lazyFile is a file that is opened, for appending, when something is written
-// to it: checking a configuration opens nothing.
-type lazyFile struct {
-	path string
-	f    *os.File
-}
-
-func (l *lazyFile) Write(b []byte) (int, error) {
-	if l.f == nil {
-		f, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
-		if err != nil {
-			return 0, err
-		}
-		l.f = f
+// appendTo opens a file that goes on where it ended. Checking a configuration
+// opens nothing.
+func (o *outputs) appendTo(path string) (io.Writer, error) {
+	if o.dry {
+		return io.Discard, nil
 	}
-	return l.f.Write(b)
-}
-
-// Close closes the file, if it was opened.
-func (l *lazyFile) Close() error {
-	if l.f == nil {
-		return nil
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, err
 	}
-	return l.f.Close()
+	o.files = append(o.files, f)
+	return f, nil
 }

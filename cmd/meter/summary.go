@@ -35,7 +35,7 @@ func printSummary(w io.Writer, m *meter.Meter) {
 	}
 	for i, name := range m.Names() {
 		if len(m.Names()) > 1 || name != rules.DefaultName {
-			fmt.Fprintf(tw, "%s:\t\t\t\n", name)
+			fmt.Fprintf(tw, "%s:\t\n", name)
 		}
 		printRuleSet(row, optional, &t.RuleSets[i])
 	}
@@ -58,7 +58,7 @@ func printRuleSet(row, optional func(string, uint64, uint64), c *flow.Counts) {
 func printFlows(w io.Writer, names []string, t *meter.Totals) {
 	for i, name := range names {
 		c := &t.RuleSets[i]
-		fmt.Fprintf(w, "%s: %s flows", name, humanize.Comma(int64(c.Created)))
+		fmt.Fprintf(w, "%s: %s", name, plural(c.Created, "flow"))
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
 			if n := c.Ended[r]; n > 0 {
 				fmt.Fprintf(w, ", %s %s", humanize.Comma(int64(n)), endings[r])
@@ -92,4 +92,12 @@ func printBeside(w io.Writer, t *meter.Totals) {
 			fmt.Fprintf(w, "%s %s\n", humanize.Comma(int64(line.n)), line.what)
 		}
 	}
+}
+
+// plural writes a number of things: "1 flow", "2,000 flows".
+func plural(n uint64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return humanize.Comma(int64(n)) + " " + thing
 }

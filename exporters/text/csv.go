@@ -51,6 +51,9 @@ func NewCSV(w io.Writer, p flow.Precision, fields []string) (*CSV, error) {
 	return c, nil
 }
 
+// Headless leaves out the header, for a file that has one.
+func (c *CSV) Headless() { c.buf = c.buf[:0] }
+
 // Export writes the records of b. They reach w once enough are gathered, or
 // with Tick or Close.
 func (c *CSV) Export(b *flow.Batch) error {

@@ -9,7 +9,11 @@ const flushAt = 64 << 10
 type lines struct {
 	w   io.Writer
 	buf []byte
+	n   uint64 // octets written
 }
+
+// Octets returns how many octets have been written.
+func (l *lines) Octets() uint64 { return l.n }
 
 // flushIfFull writes what was gathered once that is worth a system call.
 func (l *lines) flushIfFull() error {
@@ -25,7 +29,8 @@ func (l *lines) flush() error {
 	if len(l.buf) == 0 {
 		return nil
 	}
-	_, err := l.w.Write(l.buf)
+	n, err := l.w.Write(l.buf)
+	l.n += uint64(n)
 	l.buf = l.buf[:0]
 	return err
 }

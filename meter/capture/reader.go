@@ -80,6 +80,10 @@ func (r *Reader) Name() string { return r.name }
 // read so far and how many there are; -1 if that is not known.
 func (r *Reader) Progress() (read, size int64) { return r.src.raw.n.Load(), r.src.size }
 
+// Waits tells whether Next may wait for somebody to write: whether the input
+// is anything but a regular file.
+func (r *Reader) Waits() bool { return !r.src.patient }
+
 // Interfaces returns the interfaces found so far; Frame.Iface is an index
 // into it. Later calls return the same ones and perhaps more.
 func (r *Reader) Interfaces() []Interface { return r.iface.all() }
