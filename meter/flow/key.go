@@ -56,8 +56,8 @@ func (t *Table) tupleOf(rec int32) tuple {
 	h := t.store.hotAt(rec)
 	u := tuple{loPort: h.port[0], hiPort: h.port[1], proto: h.proto, kind: h.kind}
 	if h.kind&^kindPorts == 4 {
-		u.loAddr = [2]uint64{0, v4Mapped | uint64(h.addr[0])}
-		u.hiAddr = [2]uint64{0, v4Mapped | uint64(h.addr[1])}
+		u.loAddr = words{0, v4Mapped | uint64(h.addr[0])}
+		u.hiAddr = words{0, v4Mapped | uint64(h.addr[1])}
 		return u
 	}
 	c := t.store.coldAt(rec)
@@ -99,7 +99,7 @@ func (u *tuple) key() rules.Key {
 	return k
 }
 
-func end(addr [2]uint64, port uint16, length uint8) rules.End {
+func end(addr words, port uint16, length uint8) rules.End {
 	e := rules.End{Port: port, AddrLen: length, PortLen: 16}
 	putAddress(&e.Addr, addr)
 	return e

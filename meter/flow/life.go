@@ -7,9 +7,9 @@ import (
 	"flowmeter/rules"
 )
 
-func putAddress(dst *[16]byte, words [2]uint64) {
-	binary.BigEndian.PutUint64(dst[:8], words[0])
-	binary.BigEndian.PutUint64(dst[8:], words[1])
+func putAddress(dst *[16]byte, a words) {
+	binary.BigEndian.PutUint64(dst[:8], a.hi)
+	binary.BigEndian.PutUint64(dst[8:], a.lo)
 }
 
 // create begins a flow of a fused table, for a packet that is not in one.
@@ -19,9 +19,9 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 	h.port = [2]uint16{p.tuple.loPort, p.tuple.hiPort}
 	h.proto, h.kind = p.tuple.proto, p.tuple.kind
 	if p.Version == 4 {
-		h.addr = [2]uint32{uint32(p.tuple.loAddr[1]), uint32(p.tuple.hiAddr[1])}
+		h.addr = [2]uint32{uint32(p.tuple.loAddr.lo), uint32(p.tuple.hiAddr.lo)}
 	} else {
-		t.store.coldAt(rec).addr = [2][2]uint64{p.tuple.loAddr, p.tuple.hiAddr}
+		t.store.coldAt(rec).addr = [2]words{p.tuple.loAddr, p.tuple.hiAddr}
 	}
 	if p.Proto == packet.ProtoTCP && p.tuple.kind&kindPorts != 0 {
 		h.state |= tcpEnds

@@ -45,7 +45,7 @@ func (t *Table) order(rec int32) uint64 {
 		lo, hi = h.addr[0], h.addr[1]
 	default:
 		c := t.store.coldAt(rec)
-		lo, hi = uint32(c.addr[0][1]), uint32(c.addr[1][1])
+		lo, hi = uint32(c.addr[0].lo), uint32(c.addr[1].lo)
 	}
 	if h.state&sourceHigh != 0 {
 		lo, hi = hi, lo
@@ -103,7 +103,7 @@ func (t *Table) touchReady() {
 	sum := uint32(0)
 	for _, e := range t.ended[t.taken:min(t.taken+touchAhead, t.ready)] {
 		h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
-		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0][0]) + uint32(c.reason)
+		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0].lo) + uint32(c.reason)
 	}
 	t.sink = sum
 }

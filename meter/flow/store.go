@@ -47,10 +47,10 @@ const (
 // cold is what is written when a flow begins, at its first reverse packet and
 // at the ends of pieces.
 type cold struct {
-	addr      [2][2]uint64 // of the canonical ends, as in tuple; IPv6 only
-	first     [2]int64     // time of the piece's first packet each way
-	flowStart int64        // time of the flow's first packet
-	mac       [2][6]byte   // source, destination
+	addr      [2]words   // of the canonical ends, as in tuple; IPv6 only
+	first     [2]int64   // time of the piece's first packet each way
+	flowStart int64      // time of the flow's first packet
+	mac       [2][6]byte // source, destination
 	flowLabel uint32
 	mpls      uint32
 	iface     uint32

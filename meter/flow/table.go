@@ -226,7 +226,7 @@ func (t *Table) sameTuple(rec int32, p *Packet) bool {
 		return false
 	}
 	if p.Version == 4 {
-		return h.addr[0] == uint32(p.tuple.loAddr[1]) && h.addr[1] == uint32(p.tuple.hiAddr[1])
+		return h.addr[0] == uint32(p.tuple.loAddr.lo) && h.addr[1] == uint32(p.tuple.hiAddr.lo)
 	}
 	c := t.store.coldAt(rec)
 	return c.addr[0] == p.tuple.loAddr && c.addr[1] == p.tuple.hiAddr

@@ -11,11 +11,17 @@ import (
 // comes first, so that both directions of a conversation have the same one.
 // Addresses are held as two big-endian words, which compare in address order.
 type tuple struct {
-	loAddr, hiAddr [2]uint64
+	loAddr, hiAddr words
 	loPort, hiPort uint16
 	proto          uint8
 	kind           uint8 // IP version, with kindPorts where there are ports
 }
+
+// words is an address as two big-endian words: a struct, which fits registers,
+// where an array of two would go through memory.
+type words struct{ hi, lo uint64 }
+
+func (a words) above(b words) bool { return a.hi > b.hi || a.hi == b.hi && a.lo > b.lo }
 
 // kindPorts tells a packet with ports from one without, so that a fragment
 // never meets a conversation on port 0.
@@ -46,30 +52,32 @@ func (p *Packet) Prepare(seed *Seed) {
 	if p.Layers&packet.HasIP == 0 {
 		return
 	}
-	src, dst := words(&p.Src, p.Version), words(&p.Dst, p.Version)
+	src, dst := wordsOf(&p.Src, p.Version), wordsOf(&p.Dst, p.Version)
 	var sport, dport uint16
 	kind := p.Version
 	if p.Layers&packet.HasPorts != 0 {
 		sport, dport = p.SrcPort, p.DstPort
 		kind |= kindPorts
 	}
-	if src[0] > dst[0] || src[0] == dst[0] && (src[1] > dst[1] || src[1] == dst[1] && sport > dport) {
+	p.dir = 0
+	if src.above(dst) || src == dst && sport > dport {
 		p.dir = 1
-		p.tuple = tuple{dst, src, dport, sport, p.Proto, kind}
-	} else {
-		p.dir = 0
-		p.tuple = tuple{src, dst, sport, dport, p.Proto, kind}
+		src, dst, sport, dport = dst, src, dport, sport
 	}
+	t := &p.tuple // field by field: a whole one would be put together elsewhere and copied
+	t.loAddr, t.hiAddr = src, dst
+	t.loPort, t.hiPort = sport, dport
+	t.proto, t.kind = p.Proto, kind
 	p.hash = p.tuple.hash(seed)
 }
 
-// words reads an address as two big-endian words. Of an IPv4 address it reads
+// wordsOf reads an address. Of an IPv4 address it reads
 // the four octets that Decode wrote last, in one piece as they were written.
-func words(a *[16]byte, version uint8) [2]uint64 {
+func wordsOf(a *[16]byte, version uint8) words {
 	if version == 4 {
-		return [2]uint64{0, v4Mapped | uint64(binary.BigEndian.Uint32(a[12:]))}
+		return words{0, v4Mapped | uint64(binary.BigEndian.Uint32(a[12:]))}
 	}
-	return [2]uint64{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
+	return words{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
 }
 
 // sameEnds tells whether both ends are the same, so that no packet's way can
@@ -81,10 +89,10 @@ func (t *tuple) sameEnds() bool {
 // hash folds the tuple with seeded 64×64→128 bit multiplications, of which
 // IPv4 needs two.
 func (t *tuple) hash(seed *Seed) uint32 {
-	h, l := bits.Mul64(t.loAddr[1]^seed[0], t.hiAddr[1]^seed[1])
+	h, l := bits.Mul64(t.loAddr.lo^seed[0], t.hiAddr.lo^seed[1])
 	x := h ^ l
 	if t.kind&^kindPorts == 6 {
-		h, l = bits.Mul64(t.loAddr[0]^x, t.hiAddr[0]^seed[3])
+		h, l = bits.Mul64(t.loAddr.hi^x, t.hiAddr.hi^seed[3])
 		x = h ^ l
 	}
 	tail := uint64(t.loPort)<<32 | uint64(t.hiPort)<<16 | uint64(t.proto)<<8 | uint64(t.kind)
