@@ -17,11 +17,15 @@ const reversePEN = 29305
 var large = []string{
 	"octetTotalCount", "packetTotalCount", "layer2OctetDeltaCount",
 	"minimumIpTotalLength", "maximumIpTotalLength",
+	"sourceMacAddress", "destinationMacAddress",
 }
 
 // reduced gives the octets of fields that are exported in fewer than their
 // type has (RFC 7011 §6.2): these fit by nature.
 var reduced = map[string]uint16{"minimumIpTotalLength": 4, "maximumIpTotalLength": 4}
+
+// narrow are the fields that take four octets in records whose counts all fit.
+var narrow = []string{"octetDeltaCount", "packetDeltaCount"}
 
 // selected returns the fields to export, in their order. A prefix brings its
 // length with it.
@@ -54,7 +58,7 @@ func (c *Config) selected() []flow.Field {
 // newShapes returns the templates of a configuration, made as records need them.
 func newShapes(c *Config) *wire.Shapes {
 	fields := c.selected()
-	mask := flow.Has(0)
+	mask := flow.HasWide
 	for i := range fields {
 		mask |= fields[i].NeedsOf(flow.Forward)
 		if twin(&fields[i]) && c.Biflow == exporters.Pair {
@@ -78,7 +82,7 @@ func columns(fields []flow.Field, h flow.Has, enterprise uint32) []wire.Column {
 	for i := range fields {
 		f := &fields[i]
 		if twin(f) && f.NeedsOf(flow.Reverse)&^h == 0 {
-			cols = append(cols, column(f, flow.Reverse, reversePEN))
+			cols = append(cols, column(f, flow.Reverse, reversePEN, h))
 		}
 		if f.NeedsOf(flow.Forward)&^h != 0 {
 			continue
@@ -87,15 +91,18 @@ func columns(fields []flow.Field, h flow.Has, enterprise uint32) []wire.Column {
 		if f.Private {
 			pen = enterprise
 		}
-		cols = append(cols, column(f, flow.Forward, pen))
+		cols = append(cols, column(f, flow.Forward, pen, h))
 	}
 	return cols
 }
 
-func column(f *flow.Field, w flow.Way, pen uint32) wire.Column {
+func column(f *flow.Field, w flow.Way, pen uint32, h flow.Has) wire.Column {
 	c := wire.NewColumn(f, w, f.ID, pen)
 	if size, ok := reduced[f.Name]; ok {
 		c.Size = size
+	}
+	if h&flow.HasWide == 0 && slices.Contains(narrow, f.Name) {
+		c.Size = 4
 	}
 	return c
 }

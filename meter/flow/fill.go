@@ -13,10 +13,11 @@ func (t *Table) fill(r *Record, e *ending) {
 	h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
 	before := t.store.before(c)
 	*r = Record{
-		RuleSet: t.cfg.RuleSet, Key: t.keyOf(e.rec),
-		Start: c.flowStart, End: e.end, Piece: before.number, EndReason: e.reason(),
+		RuleSet: t.cfg.RuleSet,
+		Start:   c.flowStart, End: e.end, Piece: before.number, EndReason: e.reason(),
 		Class: rules.Class(c.reason & 0xf), Evidence: rules.Evidence(c.reason >> 4),
 	}
+	t.keyInto(&r.Key, e.rec)
 	fillCounters(&r.Count[Forward], h, c, &before, Forward)
 	fillCounters(&r.Count[Reverse], h, c, &before, Reverse)
 	r.Biflow = biflowDirections[r.Evidence]
@@ -101,6 +102,9 @@ func hasCounts(r *Record) (has Has) {
 	}
 	if f.MaxTTL|v.MaxTTL != 0 {
 		has |= HasIP
+	}
+	if (f.Octets|v.Octets|f.Packets|v.Packets)>>32 != 0 {
+		has |= HasWide
 	}
 	if r.Key.Saved&rules.Proto == 0 {
 		if f.TCPFlags|v.TCPFlags != 0 {

@@ -69,38 +69,46 @@ func (t *Table) tupleOf(rec int32) tuple {
 const v4Mapped = 0xffff << 32
 
 // keyOf returns the key of a flow, from its source to its destination.
-func (t *Table) keyOf(rec int32) rules.Key {
-	var k rules.Key
-	if t.fused {
-		tuple := t.tupleOf(rec)
-		k = tuple.key()
-	} else {
-		k = *t.store.keyAt(rec)
-	}
-	if t.store.hotAt(rec).state&sourceHigh != 0 {
-		return k.Swap()
-	}
+func (t *Table) keyOf(rec int32) (k rules.Key) {
+	t.keyInto(&k, rec)
 	return k
 }
 
-// key returns the five-tuple as a Key whose source is the lower end.
-func (u *tuple) key() rules.Key {
-	k := rules.Key{Saved: rules.FiveTuple, Proto: u.proto, Version: u.kind &^ kindPorts}
+// keyInto writes what keyOf returns to where it is wanted: keys are large.
+func (t *Table) keyInto(k *rules.Key, rec int32) {
+	high := t.store.hotAt(rec).state&sourceHigh != 0
+	switch {
+	case t.fused:
+		tuple := t.tupleOf(rec)
+		tuple.keyInto(k, high)
+	case high:
+		*k = t.store.keyAt(rec).Swap()
+	default:
+		*k = *t.store.keyAt(rec)
+	}
+}
+
+// keyInto writes the five-tuple as a Key, whose source is the higher end if
+// high is set.
+func (u *tuple) keyInto(k *rules.Key, high bool) {
+	*k = rules.Key{Saved: rules.FiveTuple, Proto: u.proto, Version: u.kind &^ kindPorts}
 	length := uint8(32)
 	if k.Version == 6 {
 		length = 128
 	}
-	k.Src = end(u.loAddr, u.loPort, length)
-	k.Dst = end(u.hiAddr, u.hiPort, length)
+	src, dst := &k.Src, &k.Dst
+	if high {
+		src, dst = dst, src
+	}
+	setEnd(src, u.loAddr, u.loPort, length)
+	setEnd(dst, u.hiAddr, u.hiPort, length)
 	if u.kind&kindPorts == 0 {
 		k.Saved &^= rules.SrcPort | rules.DstPort
 		k.Src.PortLen, k.Dst.PortLen = 0, 0
 	}
-	return k
 }
 
-func end(addr words, port uint16, length uint8) rules.End {
-	e := rules.End{Port: port, AddrLen: length, PortLen: 16}
+func setEnd(e *rules.End, addr words, port uint16, length uint8) {
 	putAddress(&e.Addr, addr)
-	return e
+	e.Port, e.AddrLen, e.PortLen = port, length, 16
 }

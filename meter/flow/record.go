@@ -89,6 +89,7 @@ const (
 	HasEvidence
 	HasForward // Count[Forward].Packets > 0
 	HasReverse // Count[Reverse].Packets > 0
+	HasWide    // a delta count of more than 32 bits
 )
 
 // RuleSet is what a Record knows of the rule set that made it. Its Records

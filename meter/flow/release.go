@@ -60,7 +60,11 @@ const Everything = math.MaxInt64
 // records that is. Next gives them; all must be taken before the table is used
 // again.
 func (t *Table) Ready(watermark int64) int {
-	slices.SortFunc(t.ended, t.compare)
+	if watermark == t.watermark && watermark != Everything { // what has ended since did so later
+		return 0
+	}
+	t.watermark = watermark
+	t.sortEndings()
 	t.ready, _ = slices.BinarySearchFunc(t.ended, watermark, func(e ending, w int64) int {
 		return cmp.Compare(e.end, w)
 	})

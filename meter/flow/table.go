@@ -23,14 +23,15 @@ type Config struct {
 // Table is the flow table of one rule set in one worker. It is used by that
 // worker's goroutine alone.
 type Table struct {
-	cfg     Config
-	program *rules.Program
-	fused   bool // every key is the plain five-tuple: find first, ask the rules on a miss
-	whole   bool // keys hold whole addresses, so that a flow's first packet speaks for its link
-	active  int64
-	idle    int64
-	linger  int64
-	clock   int64 // trace clock of the last Advance, in whole slots of the wheel
+	cfg       Config
+	program   *rules.Program
+	fused     bool // every key is the plain five-tuple: find first, ask the rules on a miss
+	whole     bool // keys hold whole addresses, so that a flow's first packet speaks for its link
+	active    int64
+	idle      int64
+	linger    int64
+	watermark int64 // of the last Ready
+	clock     int64 // trace clock of the last Advance, in whole slots of the wheel
 
 	index   *index
 	store   store
@@ -38,6 +39,7 @@ type Table struct {
 	cache   *cache
 	ended   []ending // records that wait for their release
 	endings uint32   // how many there have been
+	other   []ending // room for sorting them
 	ready   int      // of ended, how many are in order and may go
 	taken   int      // of those, how many have gone
 	victims victims
