@@ -13,7 +13,7 @@ type Exporter interface {
 
 // batchRecords is how many records a batch holds. Reading traces, every batch
 // but the last is full, so that what exporters see does not depend on workers.
-const batchRecords = 256
+const batchRecords = 512
 
 // output gathers records into batches for the exporters. It is used by one
 // goroutine.
@@ -58,7 +58,7 @@ func (o *output) recycle(b *flow.Batch) {
 }
 
 // spareBatches is how many batches are kept for reuse.
-const spareBatches = 64
+const spareBatches = 32
 
 func newOutput(exporters []Exporter) *output {
 	return &output{exporters: exporters, spare: make(chan *flow.Batch, spareBatches)}

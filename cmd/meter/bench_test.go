@@ -11,7 +11,7 @@ import (
 
 // BenchmarkRead meters a trace of 64-octet packets, half of them TCP, over
 // conversations of a Zipf distribution, and writes its flows as IPFIX: the
-// whole way. Its profile is what the program is compiled with (make profile).
+// whole way.
 func BenchmarkRead(b *testing.B) {
 	const packets = 1_000_000
 	trace := filepath.Join(b.TempDir(), "bench.pcap")

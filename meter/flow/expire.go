@@ -23,6 +23,11 @@ func (t *Table) settle(rec int32, clock int64, newConnection bool) bool {
 	return false
 }
 
+// goesOn tells of most flows, at little cost, that settle would change nothing.
+func (t *Table) goesOn(h *hot, clock int64) bool {
+	return clock-h.seen < t.idle && clock-h.start < t.active && h.state&lingering == 0
+}
+
 // endOf returns when a flow ends if no more packets come, and why.
 func (t *Table) endOf(h *hot) (int64, EndReason) {
 	if h.state&lingering != 0 && t.linger < t.idle {

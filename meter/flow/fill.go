@@ -52,21 +52,24 @@ var biflowDirections = [rules.NumEvidences]uint8{
 	rules.EvidencePerimeter: 3,
 }
 
-// hasKey tells what a key holds, as far as a bit of rules.Attr says it all.
+// keyHas tells what a record has whose key holds an attribute.
+var keyHas = [...]struct {
+	attr rules.Attr
+	has  Has
+}{
+	{rules.SrcPort, HasSrcPort}, {rules.DstPort, HasDstPort}, {rules.Proto, HasProto},
+	{rules.Version, HasVersion | HasIP}, {rules.SrcMAC, HasSrcMAC}, {rules.DstMAC, HasDstMAC},
+	{rules.EtherType, HasEtherType}, {rules.VLAN, HasVLAN}, {rules.VLAN2, HasVLAN2},
+	{rules.MPLS, HasMPLS}, {rules.FlowLabel, HasFlowLabel}, {rules.Iface, HasIface},
+	{rules.FlowClass, HasClass}, {rules.SrcClass, HasSrcClass}, {rules.DstClass, HasDstClass},
+	{rules.FlowKind, HasKind}, {rules.SrcKind, HasSrcKind}, {rules.DstKind, HasDstKind},
+}
+
+// hasKey tells what a key holds.
 func hasKey(k *rules.Key) (has Has) {
-	for _, row := range [...]struct {
-		attr rules.Attr
-		has  Has
-	}{
-		{rules.SrcPort, HasSrcPort}, {rules.DstPort, HasDstPort}, {rules.Proto, HasProto},
-		{rules.Version, HasVersion | HasIP}, {rules.SrcMAC, HasSrcMAC}, {rules.DstMAC, HasDstMAC},
-		{rules.EtherType, HasEtherType}, {rules.VLAN, HasVLAN}, {rules.VLAN2, HasVLAN2},
-		{rules.MPLS, HasMPLS}, {rules.FlowLabel, HasFlowLabel}, {rules.Iface, HasIface},
-		{rules.FlowClass, HasClass}, {rules.SrcClass, HasSrcClass}, {rules.DstClass, HasDstClass},
-		{rules.FlowKind, HasKind}, {rules.SrcKind, HasSrcKind}, {rules.DstKind, HasDstKind},
-	} {
-		if k.Saved&row.attr != 0 {
-			has |= row.has
+	for i := range keyHas {
+		if k.Saved&keyHas[i].attr != 0 {
+			has |= keyHas[i].has
 		}
 	}
 	if k.Saved&rules.SrcAddr != 0 {

@@ -73,16 +73,20 @@ const (
 )
 
 func linkBitsOf(l packet.Layer) (b linkBits) {
-	for _, row := range [...]struct {
-		layer packet.Layer
-		bit   linkBits
-	}{
-		{packet.HasMAC, linkMAC}, {packet.HasVLAN, linkVLAN},
-		{packet.HasVLAN2, linkVLAN2}, {packet.HasMPLS, linkMPLS},
-	} {
-		if l&row.layer != 0 {
-			b |= row.bit
-		}
+	if l&packet.HasMAC != 0 {
+		b = linkMAC
+	}
+	if l&(packet.HasVLAN|packet.HasMPLS) == 0 {
+		return b
+	}
+	if l&packet.HasVLAN != 0 {
+		b |= linkVLAN
+	}
+	if l&packet.HasVLAN2 != 0 {
+		b |= linkVLAN2
+	}
+	if l&packet.HasMPLS != 0 {
+		b |= linkMPLS
 	}
 	return b
 }

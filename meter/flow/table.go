@@ -148,7 +148,7 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 		}
 	}
 	// Only now, as a packet that is not counted does not end a flow.
-	if !t.settle(rec, p.Clock, p.startsTCP()) {
+	if !t.goesOn(h, p.Clock) && !t.settle(rec, p.Clock, p.startsTCP()) {
 		t.decide(p)
 		return
 	}
