@@ -154,11 +154,30 @@ func Finish(exporters []Exporter, meters ...*Meter) {
 }
 
 func (m *Meter) read(open Open) error {
-	src, err := open()
+	src, err := m.open(open)
 	if err != nil {
 		return err
 	}
 	return m.reader.readAll(src, m.stop)
+}
+
+// open opens a source, which may wait too: a named pipe, for its writer.
+func (m *Meter) open(open Open) (Source, error) {
+	type result struct {
+		src Source
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		src, err := open()
+		opened <- result{src, err}
+	}()
+	select {
+	case r := <-opened:
+		return r.src, r.err
+	case <-m.stop:
+		return nil, errLimit
+	}
 }
 
 // Stop makes Run end soon, as if the sources had ended. It may be called from

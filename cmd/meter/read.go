@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
-	"os"
 	"syscall"
 	"time"
 
@@ -78,29 +76,16 @@ func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs,
 	in := newInputs(paths)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	done := make(chan struct{})
-	var caught os.Signal
-	var hungUp bool
-	go func() {
-		select {
-		case caught = <-a.signals:
-		case err := <-out.broken:
-			hungUp = errors.Is(err, syscall.EPIPE)
-			out.broken <- err
-		case <-done:
-			return
-		}
-		m.Stop()
-	}()
+	w := newWatch(a, out, m.Stop)
 	if !c.Quiet {
 		defer in.showProgress(a.stderr)()
 	}
 	out.start(ctx)
 	balance := m.Run(in.open(c.Merge), a.partial)
-	close(done)
 	meter.Finish(out.meterExporters(), m)
 	lost := out.wait()
-	if hungUp {
+	w.end()
+	if w.hungUp {
 		return nil
 	}
 	for _, err := range []error{balance, lost} {
@@ -111,7 +96,7 @@ func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs,
 	if !c.Quiet {
 		report(m)
 	}
-	if n, ok := caught.(syscall.Signal); ok {
+	if n, ok := w.signal.(syscall.Signal); ok {
 		a.status = 128 + int(n)
 	}
 	return nil

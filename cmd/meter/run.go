@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
 
 	"flowmeter/exporters/prometheus"
 	"flowmeter/meter"
@@ -70,16 +68,19 @@ func (r *service) run(web *prometheus.Config) error {
 	if err := r.serve(ctx, web, served); err != nil {
 		return usageError{err}
 	}
-	done := make(chan struct{})
-	go r.stopOnSignal(done)
+	w := newWatch(r.app, r.out, r.stop)
 	r.out.start(ctx)
 	for i, m := range r.meters {
 		r.meter(m, &r.settings.Inputs[i])
 	}
-	close(done)
 	meter.Finish(r.out.meterExporters(), r.meters...)
-	if err := r.out.wait(); err != nil {
-		r.partial(err)
+	lost := r.out.wait()
+	w.end()
+	if w.hungUp {
+		return nil
+	}
+	if lost != nil {
+		r.partial(lost)
 	}
 	report := r.stdout
 	if r.out.onStdout {
@@ -104,17 +105,9 @@ func (r *service) meter(m *meter.Meter, in *meter.Input) {
 	}
 }
 
-// stopOnSignal ends all meters at the first signal.
-func (r *service) stopOnSignal(done <-chan struct{}) {
-	var sig os.Signal
-	select {
-	case <-done:
-		return
-	case sig = <-r.signals:
-	case err := <-r.out.broken:
-		r.out.broken <- err
-	}
-	r.log.Info("stopping", "signal", fmt.Sprint(sig))
+// stop ends all meters.
+func (r *service) stop() {
+	r.log.Info("stopping")
 	for _, m := range r.meters {
 		m.Stop()
 	}

@@ -112,6 +112,9 @@ func BenchmarkScan(b *testing.B) {
 			f, _ := detect(data[:4096], true, &ifaces)
 			frames := make([]Frame, 0, 8192)
 			s, err := f.scan(data[:256<<10], 0, frames) // the file header too
+			if err != nil {
+				b.Fatal(err)
+			}
 			start := len(data) - benchPackets*recordSize[name]
 			packets := len(s.frames)
 			b.SetBytes(int64(s.off - start))

@@ -82,13 +82,6 @@ func (acc account) addAll(o account) {
 	}
 }
 
-// packets returns those of all conversations.
-func (acc account) packets() (n uint64) {
-	for _, s := range acc {
-		n += s.packets[0] + s.packets[1]
-	}
-	return n
-}
 
 // differences returns the conversations whose sums are not the same in both
 // accounts.
