@@ -107,7 +107,6 @@ func (r *service) meter(m *meter.Meter, in *meter.Input) {
 
 // stop ends all meters.
 func (r *service) stop() {
-	r.log.Info("stopping")
 	for _, m := range r.meters {
 		m.Stop()
 	}

@@ -82,7 +82,6 @@ func (acc account) addAll(o account) {
 	}
 }
 
-
 // differences returns the conversations whose sums are not the same in both
 // accounts.
 func differences(a, b account) []conversation {
