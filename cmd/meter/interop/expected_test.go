@@ -31,7 +31,8 @@ func expected(format, biflow string, truth []record) (all []record) {
 
 // notInIPFIX are the fields that the exporter leaves out by default, and the
 // name of the rule set, which it tells beside the records.
-var notInIPFIX = []string{"ruleset", "octetTotalCount", "packetTotalCount", "layer2OctetDeltaCount", "minimumIpTotalLength", "maximumIpTotalLength"}
+var notInIPFIX = []string{"ruleset", "octetTotalCount", "packetTotalCount", "layer2OctetDeltaCount", "minimumIpTotalLength", "maximumIpTotalLength",
+	"sourceMacAddress", "destinationMacAddress"}
 
 func (r record) asIPFIX() record {
 	out := maps.Clone(r)
