@@ -135,6 +135,9 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 
 // Restart sets the clock of an empty table, also backwards.
 func (t *Table) Restart(clock int64) {
+	if len(t.ended) == 0 {
+		t.store.reset() // so that the next Flush looks at the records used since only
+	}
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
 	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]

@@ -153,6 +153,13 @@ func (s *store) release(rec int32) {
 	s.free = rec + 1
 }
 
+// reset forgets all records, of which none may be in use. Their serials stay, so
+// that no reference of before goes astray.
+func (s *store) reset() {
+	s.next, s.free = 0, 0
+	s.earlierNext, s.earlierFree = 0, 0
+}
+
 // before returns what earlier pieces of a flow counted.
 func (s *store) before(c *cold) pieces {
 	if c.earlier == 0 {

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"flowmeter/meter/packet"
 )
 
 // TestVictims keeps a small table full. Each flow that must make room has to be
@@ -85,6 +87,29 @@ func TestVictimsAfterAStepOfTheClock(t *testing.T) {
 		table.Flush(start+1000, EndForced)
 		for range table.Ready(Everything) {
 			table.Next(new(Record))
+		}
+	}
+}
+
+// TestStepsOfTheClockAreCheap sees to it that a step of the clock costs no look
+// at the records that were used long before it.
+func TestStepsOfTheClockAreCheap(t *testing.T) {
+	table := newTable(t, "", nil)
+	ps := make([]Packet, 5000)
+	for i := range ps {
+		ps[i] = tcp(0, packet.ACK, false)
+		ps[i].SrcPort = uint16(i)
+	}
+	for range 2 {
+		if n := len(records(table, ps...)); n != len(ps) {
+			t.Fatalf("%d records, want %d", n, len(ps))
+		}
+		if n := table.store.next; n != int32(len(ps)) {
+			t.Errorf("%d records of the store in use, want %d", n, len(ps))
+		}
+		table.Restart(0)
+		if table.store.next != 0 {
+			t.Errorf("a step of the clock left %d records to look at", table.store.next)
 		}
 	}
 }
