@@ -108,5 +108,10 @@ func (c *Config) Validate() error {
 	case len(c.RuleSets) == 0:
 		return errors.New("no rule set")
 	}
+	for _, rs := range c.RuleSets {
+		if err := rs.Validate(); err != nil {
+			return fmt.Errorf("rule set %s: %w", rs.Name, err)
+		}
+	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"time"
 
 	"flowmeter/meter/conf"
@@ -131,6 +132,23 @@ const (
 	longest  = 30 * 24 * time.Hour
 	mostFlow = 1 << 30
 )
+
+// Validate returns what of a rule set's timeouts and cap is out of range, or nil.
+func (rs *RuleSet) Validate() error {
+	for _, d := range []struct {
+		name  string
+		is    time.Duration
+		least time.Duration
+	}{{"active", rs.Active, shortest}, {"idle", rs.Idle, shortest}, {"tcp_linger", rs.TCPLinger, 0}} {
+		if d.is < d.least || d.is > longest {
+			return fmt.Errorf("%s: %v is out of range: %v to %v", d.name, d.is, d.least, longest)
+		}
+	}
+	if rs.MaxFlows < 1 || rs.MaxFlows > mostFlow {
+		return fmt.Errorf("max_flows: %d is out of range: 1 to %d", rs.MaxFlows, mostFlow)
+	}
+	return nil
+}
 
 // ruleSet reads one rule set and returns where its name stands.
 func (p *reader) ruleSet(v conf.Value) (*RuleSet, conf.Value) {
