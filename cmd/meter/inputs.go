@@ -18,7 +18,12 @@ type inputs struct {
 	paths   []string
 	size    int64 // of all files, or -1 if that is not known
 	done    atomic.Int64
-	current atomic.Pointer[capture.Reader]
+	current atomic.Pointer[progress]
+}
+
+// progress is a source that tells how far it has been read.
+type progress struct {
+	of interface{ Progress() (read, size int64) }
 }
 
 func newInputs(paths []string) *inputs {
@@ -39,7 +44,14 @@ func newInputs(paths []string) *inputs {
 func (in *inputs) open(merge bool) []meter.Open {
 	pool := capture.NewPool(capture.DefaultReaderConfig())
 	if merge {
-		return []meter.Open{func() (meter.Source, error) { return capture.OpenMerged(pool, in.paths) }}
+		return []meter.Open{func() (meter.Source, error) {
+			m, err := capture.OpenMerged(pool, in.paths)
+			if err != nil {
+				return nil, err
+			}
+			in.current.Store(&progress{m})
+			return m, nil
+		}}
 	}
 	var all []meter.Open
 	for _, p := range in.paths {
@@ -49,7 +61,7 @@ func (in *inputs) open(merge bool) []meter.Open {
 			if err != nil {
 				return nil, err
 			}
-			in.current.Store(r)
+			in.current.Store(&progress{r})
 			return r, nil
 		})
 	}
@@ -59,7 +71,7 @@ func (in *inputs) open(merge bool) []meter.Open {
 // finish notes that the trace before this one has been read.
 func (in *inputs) finish() {
 	if r := in.current.Swap(nil); r != nil {
-		n, _ := r.Progress()
+		n, _ := r.of.Progress()
 		in.done.Add(n)
 	}
 }
@@ -67,7 +79,7 @@ func (in *inputs) finish() {
 func (in *inputs) read() int64 {
 	n := in.done.Load()
 	if r := in.current.Load(); r != nil {
-		now, _ := r.Progress()
+		now, _ := r.of.Progress()
 		n += now
 	}
 	return n

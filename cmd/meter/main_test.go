@@ -164,3 +164,22 @@ func jsonNumber(n int) string {
 	b, _ := json.Marshal(n)
 	return string(b)
 }
+
+// TestMistakesTouchNothing: with status 2 nothing was started, so a file that
+// another flag names keeps what it has.
+func TestMistakesTouchNothing(t *testing.T) {
+	const trace = "../../testdata/reset.pcap"
+	kept := filepath.Join(t.TempDir(), "kept.jsonl")
+	if err := os.WriteFile(kept, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, mistake := range [][]string{{"-o", "what://x"}, {"--sort", "nothing"}, {"--idle", "2562047h"}, {"--max-flows", "2147483648"}} {
+		status, _, stderr := meterRun(t, append([]string{"read", "-o", kept, trace}, mistake...)...)
+		if status != exitUsage {
+			t.Errorf("%q: exit status %d: %s", mistake, status, stderr)
+		}
+		if got, err := os.ReadFile(kept); err != nil || string(got) != "precious" {
+			t.Errorf("%q: the file holds %q, %v", mistake, got, err)
+		}
+	}
+}

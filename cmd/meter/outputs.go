@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"flowmeter/exporters"
 	"flowmeter/exporters/ipfix"
@@ -30,7 +29,7 @@ type outputs struct {
 	dry      bool // nothing is to be opened
 
 	running sync.WaitGroup
-	broken  chan error // a reader of ours has closed its pipe
+	broken  chan struct{} // a reader of ours has closed its pipe
 }
 
 // readQueue is how many records wait for an exporter while traces are read:
@@ -45,7 +44,7 @@ func newOutputs(live bool, log *slog.Logger) *outputs {
 	if !live {
 		q.Records, q.Lossless, q.Drain = readQueue, true, 0
 	}
-	return &outputs{queue: q, broken: make(chan error, 1)}
+	return &outputs{queue: q, broken: make(chan struct{}, 1)}
 }
 
 func (o *outputs) add(name string, s exporters.Sink) {
@@ -67,7 +66,7 @@ func (o *outputs) start(ctx context.Context) {
 		o.running.Go(func() {
 			if err := q.Run(ctx); err != nil {
 				select {
-				case o.broken <- err:
+				case o.broken <- struct{}{}:
 				default:
 				}
 			}
@@ -90,13 +89,6 @@ func (o *outputs) wait() error {
 		} else if q.Stats().Errors.Load() > 0 {
 			errs = append(errs, fmt.Errorf("%s: failed, see above", q.Name()))
 		}
-	}
-	select {
-	case err := <-o.broken:
-		if !errors.Is(err, syscall.EPIPE) {
-			errs = append(errs, err)
-		}
-	default:
 	}
 	return errors.Join(errs...)
 }
@@ -141,9 +133,12 @@ func (o *outputs) where(where string, s shape, stdout io.Writer) error {
 		return usageError{fmt.Errorf("--output %s: no format is known by this name: write - or FILE.jsonl, FILE.csv, FILE.ipfix, or the format before it, as csv:FILE", where)}
 	}
 	w := stdout
-	if path == "-" {
+	switch {
+	case path == "-":
 		o.onStdout = true
-	} else {
+	case o.dry:
+		w = io.Discard
+	default:
 		f, err := os.Create(path)
 		if err != nil {
 			return usageError{fmt.Errorf("--output: %w", err)}
@@ -232,9 +227,13 @@ func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error 
 		}
 		s.precision = flow.Precision(i)
 	}
-	for _, where := range f.Output {
-		if err := o.where(where, s, stdout); err != nil {
-			return err
+	trial := newOutputs(s.live, o.queue.Log)
+	trial.dry = true // a mistake in one flag must not empty the file of another
+	for _, to := range []*outputs{trial, o} {
+		for _, where := range f.Output {
+			if err := to.where(where, s, stdout); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

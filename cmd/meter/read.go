@@ -49,13 +49,6 @@ func (c *readCmd) Run(a *app) error {
 		a.partial(missing)
 	}
 	out := newOutputs(false, a.log)
-	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
-		return err
-	}
-	report := a.stdout
-	if out.onStdout {
-		report = a.stderr
-	}
 	var largest bytes.Buffer // shown below the account
 	if c.Top > 0 && !c.Quiet {
 		table, err := text.NewTable(&largest, text.TableConfig{Top: c.Top, Sort: c.Sort, Width: 0})
@@ -63,6 +56,13 @@ func (c *readCmd) Run(a *app) error {
 			return usageError{err}
 		}
 		out.add("table", table)
+	}
+	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
+		return err
+	}
+	report := a.stdout
+	if out.onStdout {
+		report = a.stderr
 	}
 	return c.meter(a, settings, paths, out, func(m *meter.Meter) {
 		printSummary(report, m)
@@ -76,7 +76,7 @@ func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs,
 	in := newInputs(paths)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	w := newWatch(a, out, m.Stop)
+	w := newWatch(a, out, m.Stop, cancel)
 	if !c.Quiet {
 		defer in.showProgress(a.stderr)()
 	}

@@ -68,7 +68,7 @@ func (r *service) run(web *prometheus.Config) error {
 	if err := r.serve(ctx, web, served); err != nil {
 		return usageError{err}
 	}
-	w := newWatch(r.app, r.out, r.stop)
+	w := newWatch(r.app, r.out, r.stop, cancel)
 	r.out.start(ctx)
 	for i, m := range r.meters {
 		r.meter(m, &r.settings.Inputs[i])
