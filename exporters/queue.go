@@ -249,8 +249,6 @@ func (q *Queue) export(b *flow.Batch) error {
 	return q.failed(err)
 }
 
-// failed counts and logs an error of the sink, and hands it on. That a reader
-// has closed our pipe is not logged: head does so when it has seen enough.
 // countOctets asks a sink that keeps no account what it has written.
 func (q *Queue) countOctets() {
 	if w, ok := q.sink.(Writer); ok && q.owned {
@@ -258,6 +256,8 @@ func (q *Queue) countOctets() {
 	}
 }
 
+// failed counts and logs an error of the sink, and hands it on. That a reader
+// has closed our pipe is not logged: head does so when it has seen enough.
 func (q *Queue) failed(err error) error {
 	if err == nil {
 		return nil

@@ -137,10 +137,10 @@ func (c *Collector) runUDP(ctx context.Context) error {
 
 func (c *Collector) runTCP(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	defer context.AfterFunc(ctx, func() { c.tcp.Close() })()
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer cancel() // before waiting: connections end with ctx
 	free := make(chan struct{}, maxConnections)
 	for {
 		conn, err := c.tcp.Accept()
