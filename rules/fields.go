@@ -89,7 +89,7 @@ var fields = []field{
 	{"src.mac", typeMAC, maxMAC, of(getSrcMAC, mac), SrcMAC, varies, "SourceAdjacentAddress", ""},
 	{"dst.mac", typeMAC, maxMAC, of(getDstMAC, mac), DstMAC, varies, "DestAdjacentAddress", ""},
 	{"ethertype", typeNumber, max16, of(getEtherType, have(packet.HasEtherType)), EtherType, varies, "", "behind VLAN tags"},
-	{"iface", typeNumber, max32, of(getIface, 0), Iface, varies, "SourceInterface", "number within the input, from 0"},
+	{"iface", typeNumber, max32, of(getIface, 0), Iface, varies, "SourceInterface", "number within the input, from 1; 0 if the trace does not tell"},
 	{"length", typeNumber, max32, of(getLength, anyIP), 0, varies, "", "IP header and payload, octets"},
 	{"ttl", typeNumber, max8, of(getTTL, anyIP), TTL, varies, "", "or hop limit"},
 	{"tclass", typeNumber, max8, of(getTClass, anyIP), TClass, varies, "", "type of service, traffic class"},

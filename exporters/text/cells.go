@@ -38,6 +38,7 @@ func tableCells() []cell {
 		{head: "Proto", text: proto},
 		{head: "Source", text: source},
 		{head: "Destination", text: destination},
+		{head: "Saved", text: saved},
 		{head: "Pkts→", right: true, text: func(r *flow.Record) string { return compact(r.Count[flow.Forward].TotalPackets) }},
 		{head: "←Pkts", right: true, text: func(r *flow.Record) string { return compact(r.Count[flow.Reverse].TotalPackets) }},
 		{head: "Oct→", right: true, text: func(r *flow.Record) string { return compact(r.Count[flow.Forward].TotalOctets) }},
@@ -157,6 +158,9 @@ func endpoint(e *rules.End, addr, mac, port bool) string {
 	}
 	if port {
 		host += ":" + strconv.Itoa(int(e.Port))
+	}
+	if port && e.PortLen < 16 {
+		host += "/" + strconv.Itoa(int(e.PortLen))
 	}
 	return host
 }
