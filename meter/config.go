@@ -71,7 +71,7 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	} else {
 		s.Meter.RuleSets = []*rules.RuleSet{rules.Default(s.Networks)}
 	}
-	s.Warnings = c.Warnings
+	s.Warnings = c.Warned()
 	return s, c.Err()
 }
 

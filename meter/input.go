@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/flow"
 )
 
 // Source gives batches of frames in the order in which they were captured, and
@@ -52,7 +53,7 @@ type reader struct {
 	clock   int64
 	first   int64
 	number  uint64
-	ifaces  interfaceTable
+	ifaces  *InterfaceTable
 	steps   uint64
 }
 
@@ -140,10 +141,11 @@ func (r *reader) part(w work, frames []capture.Frame, shards []uint8) {
 	r.emit(w)
 }
 
-// interfaceTable numbers the interfaces of all sources from 1, equal names
-// alike. A trace that neither names its interfaces nor has several of them
+// InterfaceTable numbers the interfaces of all sources from 1, equal names
+// alike. Meters whose records go to the same exporters share one, and run one
+// after the other. A trace that neither names its interfaces nor has several of them
 // gets no number.
-type interfaceTable struct {
+type InterfaceTable struct {
 	byName map[string]uint32
 	names  []string // number - 1
 	src    Source
@@ -151,7 +153,7 @@ type interfaceTable struct {
 }
 
 // numbers returns the interface numbers of a source.
-func (t *interfaceTable) numbers(src Source) []uint32 {
+func (t *InterfaceTable) numbers(src Source) []uint32 {
 	all := src.Interfaces()
 	if t.src == src && len(t.of) == len(all) {
 		return t.of
@@ -170,7 +172,7 @@ func (t *interfaceTable) numbers(src Source) []uint32 {
 	return t.of
 }
 
-func (t *interfaceTable) number(name string) uint32 {
+func (t *InterfaceTable) number(name string) uint32 {
 	if n, known := t.byName[name]; known {
 		return n
 	}
@@ -180,4 +182,11 @@ func (t *interfaceTable) number(name string) uint32 {
 	t.names = append(t.names, name)
 	t.byName[name] = uint32(len(t.names))
 	return t.byName[name]
+}
+
+func (t *InterfaceTable) all() (all []flow.Interface) {
+	for i, name := range t.names {
+		all = append(all, flow.Interface{Index: uint32(i + 1), Name: name})
+	}
+	return all
 }

@@ -24,6 +24,9 @@ type Config struct {
 	RuleSets  []*rules.RuleSet
 	Filter    *rules.Filter // frames that it does not match are left out; nil for none
 	Limits    Limits
+
+	// Interfaces numbers the interfaces; nil for numbers of its own.
+	Interfaces *InterfaceTable
 }
 
 // DefaultConfig returns one worker, the default rule set and the usual cache.
@@ -50,7 +53,10 @@ type Meter struct {
 func New(cfg Config, exporters []Exporter) *Meter {
 	m := &Meter{cfg: cfg, stop: make(chan struct{})}
 	m.out = newOutput(exporters)
-	m.reader = reader{limits: cfg.Limits, emit: m.dispatch}
+	m.reader = reader{limits: cfg.Limits, emit: m.dispatch, ifaces: cfg.Interfaces}
+	if m.reader.ifaces == nil {
+		m.reader.ifaces = &InterfaceTable{}
+	}
 	seed := newSeed()
 	var share *exchange
 	if cfg.Workers > 1 {
@@ -144,10 +150,14 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 func Finish(exporters []Exporter, meters ...*Meter) {
 	total := newTotals(len(meters[0].names))
 	s := &flow.Statistics{}
+	told := map[*InterfaceTable]bool{}
 	for _, m := range meters {
 		t := m.Totals()
 		total.add(&t)
-		s.Interfaces = append(s.Interfaces, m.interfaces()...)
+		if table := m.reader.ifaces; !told[table] {
+			s.Interfaces = append(s.Interfaces, table.all()...)
+			told[table] = true
+		}
 	}
 	total.fill(s)
 	newOutput(exporters).finish(s)
@@ -253,10 +263,3 @@ func (m *Meter) Totals() Totals {
 
 // Names returns the names of the rule sets, in their order in Totals.
 func (m *Meter) Names() []string { return m.names }
-
-func (m *Meter) interfaces() (all []flow.Interface) {
-	for i, name := range m.reader.ifaces.names {
-		all = append(all, flow.Interface{Index: uint32(i + 1), Name: name})
-	}
-	return all
-}

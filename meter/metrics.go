@@ -41,7 +41,7 @@ func Families() []Family {
 		{"meter_decode_packets_total", "counter", "Packets by outcome of decoding.", []string{"input", "outcome"}, outcomes},
 		{"meter_short_transport_packets_total", "counter", "Packets whose transport header was cut off by the capture.", []string{"input"},
 			byInput(func(t *Totals) uint64 { return t.ShortTransport })},
-		{"meter_fragments_total", "counter", "Later fragments by what became of them: filled in from their first fragment, or orphan.", []string{"input", "fate"}, fragmentFates},
+		{"meter_fragments_total", "counter", "Fragments by what became of them: filled in from their first fragment, orphan, or lost: a first fragment forgotten for want of room.", []string{"input", "fate"}, fragmentFates},
 		{"meter_clock_steps_total", "counter", "Times the clock was set back by more than a minute.", []string{"input"},
 			byInput(func(t *Totals) uint64 { return t.ClockSteps })},
 		{"meter_verdict_packets_total", "counter", "Packets by what the rule set said of them.", []string{"ruleset", "verdict"}, verdictValues},
@@ -77,6 +77,7 @@ func fragmentFates(a *Account, emit emitter) {
 	for i, input := range a.Inputs {
 		emit(a.Totals[i].FragmentsFilled, input, "filled")
 		emit(a.Totals[i].FragmentsOrphans, input, "orphan")
+		emit(a.Totals[i].FragmentsLost, input, "lost")
 	}
 }
 

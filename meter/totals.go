@@ -18,6 +18,7 @@ type Totals struct {
 	FilteredOctets   uint64
 	Outcomes         [packet.NumOutcomes]uint64 // of decoding
 	OutcomeOctets    [packet.NumOutcomes]uint64
+	UnreadLink       uint16 // link type of the first frame that is Unsupported
 	ShortTransport   uint64 // transport header cut off by the capture: beside the balance
 	FragmentsFilled  uint64 // later fragments counted in the flow of their first
 	FragmentsOrphans uint64 // later fragments whose first was not seen: beside the balance
@@ -51,6 +52,9 @@ func (t *Totals) add(o *Totals) {
 	t.FilteredOctets += o.FilteredOctets
 	addAll(t.Outcomes[:], o.Outcomes[:])
 	addAll(t.OutcomeOctets[:], o.OutcomeOctets[:])
+	if t.Outcomes[packet.Unsupported] == o.Outcomes[packet.Unsupported] { // o's are the first
+		t.UnreadLink = o.UnreadLink
+	}
 	t.ShortTransport += o.ShortTransport
 	t.FragmentsFilled += o.FragmentsFilled
 	t.FragmentsOrphans += o.FragmentsOrphans

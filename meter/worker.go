@@ -71,6 +71,9 @@ func (w *worker) decode(p *flow.Packet, b *capture.Batch, f *capture.Frame) bool
 	w.count.Octets += uint64(f.WireLen)
 	w.count.Outcomes[out]++
 	w.count.OutcomeOctets[out] += uint64(f.WireLen)
+	if out == packet.Unsupported && w.count.Outcomes[out] == 1 {
+		w.count.UnreadLink = f.Link
+	}
 	if out == packet.Malformed || out == packet.Unsupported {
 		w.count.ignore(f.Time, f.WireLen)
 		return false

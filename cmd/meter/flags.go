@@ -120,7 +120,7 @@ func (f *meterFlags) readRules(s *meter.Settings) error {
 		return err
 	}
 	s.Meter.RuleSets, s.Networks = rules.ParseFile(doc, s.Networks)
-	s.Warnings = append(s.Warnings, c.Warnings...)
+	s.Warnings = append(s.Warnings, c.Warned()...)
 	return c.Err()
 }
 

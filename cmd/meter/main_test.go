@@ -119,6 +119,43 @@ func TestWorkersAndCache(t *testing.T) {
 	}
 }
 
+// TestOutputsThatMustNotBe has outputs that would destroy something: nothing is
+// written then.
+func TestOutputsThatMustNotBe(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace.pcap")
+	src, err := os.ReadFile(traces + "ssh.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(trace, src, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "out")
+	for _, c := range []struct {
+		want    string
+		outputs []string
+	}{
+		{"this is a trace that is to be read", []string{"csv:" + trace}},
+		{"another output goes there already", []string{"csv:" + other, "jsonl:" + other}},
+		{"another output goes there already", []string{"-", "csv:-"}},
+	} {
+		args := []string{"read", "-q", trace}
+		for _, o := range c.outputs {
+			args = append(args, "-o", o)
+		}
+		status, stdout, stderr := meterRun(t, args...)
+		if status != exitUsage || stdout != "" || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %q, %q", c.outputs, status, stdout, stderr)
+		}
+		if _, err := os.Stat(other); err == nil {
+			t.Errorf("%v: %s was written", c.outputs, other)
+		}
+	}
+	if now, _ := os.ReadFile(trace); !bytes.Equal(now, src) {
+		t.Error("the trace has changed")
+	}
+}
+
 func compareFiles(t *testing.T, trace, a, b string) {
 	t.Helper()
 	x, err := os.ReadFile(a)

@@ -28,8 +28,13 @@ type outputs struct {
 	onStdout bool // records go to standard output
 	dry      bool // nothing is to be opened
 
+	inputs []string        // files that are read: none may be written to
+	taken  map[string]bool // files that are written to; "-" is standard output
+
 	running sync.WaitGroup
 	broken  chan struct{} // a reader of ours has closed its pipe
+	mu      sync.Mutex
+	gone    map[*exporters.Queue]bool // their readers have closed their pipes
 }
 
 // readQueue is how many records wait for an exporter while traces are read:
@@ -44,7 +49,7 @@ func newOutputs(live bool, log *slog.Logger) *outputs {
 	if !live {
 		q.Records, q.Lossless, q.Drain = readQueue, true, 0
 	}
-	return &outputs{queue: q, broken: make(chan struct{}, 1)}
+	return &outputs{queue: q, broken: make(chan struct{}, 1), taken: map[string]bool{}, gone: map[*exporters.Queue]bool{}}
 }
 
 func (o *outputs) add(name string, s exporters.Sink) {
@@ -65,12 +70,21 @@ func (o *outputs) start(ctx context.Context) {
 	for _, q := range o.queues {
 		o.running.Go(func() {
 			if err := q.Run(ctx); err != nil {
-				select {
-				case o.broken <- struct{}{}:
-				default:
-				}
+				o.hangUp(q)
 			}
 		})
+	}
+}
+
+// hangUp notes that whoever read an exporter's output has gone: what he did
+// not want is not lost.
+func (o *outputs) hangUp(q *exporters.Queue) {
+	o.mu.Lock()
+	o.gone[q] = true
+	o.mu.Unlock()
+	select {
+	case o.broken <- struct{}{}:
+	default:
 	}
 }
 
@@ -83,6 +97,9 @@ func (o *outputs) wait() error {
 		errs = append(errs, f.Close())
 	}
 	for _, q := range o.queues {
+		if o.gone[q] {
+			continue
+		}
 		o.tellSkipped(q)
 		if lost := q.Stats().Lost(); lost.Records > 0 {
 			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost.Records))
@@ -132,6 +149,9 @@ func (o *outputs) where(where string, s shape, stdout io.Writer) error {
 	if !known {
 		return usageError{fmt.Errorf("--output %s: no format is known by this name: write - or FILE.jsonl, FILE.csv, FILE.ipfix, or the format before it, as csv:FILE", where)}
 	}
+	if err := o.take(path); err != nil {
+		return usageError{fmt.Errorf("--output %s: %w", where, err)}
+	}
 	w := stdout
 	switch {
 	case path == "-":
@@ -151,6 +171,28 @@ func (o *outputs) where(where string, s shape, stdout io.Writer) error {
 		return usageError{fmt.Errorf("--output %s: %w", where, err)}
 	}
 	o.add(where, sink)
+	return nil
+}
+
+// take notes that a file is written to. A trace that is read is refused, and
+// so is a file that another output has.
+func (o *outputs) take(path string) error {
+	if path != "-" {
+		path = filepath.Clean(path)
+	}
+	if o.taken[path] && path != os.DevNull {
+		return errors.New("another output goes there already")
+	}
+	o.taken[path] = true
+	out, err := os.Stat(path)
+	if err != nil {
+		return nil // new, or to be told when it is created
+	}
+	for _, in := range o.inputs {
+		if st, err := os.Stat(in); err == nil && os.SameFile(st, out) {
+			return errors.New("this is a trace that is to be read")
+		}
+	}
 	return nil
 }
 
@@ -228,6 +270,7 @@ func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error 
 		s.precision = flow.Precision(i)
 	}
 	trial := newOutputs(s.live, o.queue.Log)
+	trial.inputs = o.inputs
 	trial.dry = true // a mistake in one flag must not empty the file of another
 	for _, to := range []*outputs{trial, o} {
 		for _, where := range f.Output {

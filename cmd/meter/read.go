@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"syscall"
 	"time"
 
@@ -57,6 +58,7 @@ func (c *readCmd) Run(a *app) error {
 		}
 		out.add("table", table)
 	}
+	out.inputs = paths
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
@@ -64,14 +66,17 @@ func (c *readCmd) Run(a *app) error {
 	if out.onStdout {
 		report = a.stderr
 	}
-	return c.meter(a, settings, paths, out, func(m *meter.Meter) {
-		printSummary(report, m)
-		largest.WriteTo(report)
+	return c.meter(a, settings, paths, out, func(m *meter.Meter) error {
+		var account bytes.Buffer
+		printSummary(&account, m)
+		account.Write(largest.Bytes())
+		_, err := account.WriteTo(report)
+		return err
 	})
 }
 
 // meter runs the meter over the traces and prints its account.
-func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs, report func(*meter.Meter)) error {
+func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs, report func(*meter.Meter) error) error {
 	m := meter.New(s.Meter, out.meterExporters())
 	in := newInputs(paths)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -85,16 +90,18 @@ func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs,
 	meter.Finish(out.meterExporters(), m)
 	lost := out.wait()
 	w.end()
-	if w.hungUp {
-		return nil
-	}
 	for _, err := range []error{balance, lost} {
 		if err != nil {
 			a.partial(err)
 		}
 	}
+	if w.hungUp {
+		return nil
+	}
 	if !c.Quiet {
-		report(m)
+		if err := report(m); err != nil && !errors.Is(err, syscall.EPIPE) {
+			a.partial(err)
+		}
 	}
 	if n, ok := w.signal.(syscall.Signal); ok {
 		a.status = 128 + int(n)

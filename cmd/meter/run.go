@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 
 	"flowmeter/exporters/prometheus"
 	"flowmeter/meter"
@@ -45,8 +47,10 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	r := &service{app: a, settings: settings, out: out}
+	ifaces := &meter.InterfaceTable{}
 	for i, in := range settings.Inputs {
 		cfg := settings.Meter
+		cfg.Interfaces = ifaces
 		cfg.Input = in.Name(i)
 		r.meters = append(r.meters, meter.New(cfg, out.meterExporters()))
 	}
@@ -76,17 +80,20 @@ func (r *service) run(web *prometheus.Config) error {
 	meter.Finish(r.out.meterExporters(), r.meters...)
 	lost := r.out.wait()
 	w.end()
-	if w.hungUp {
-		return nil
-	}
 	if lost != nil {
 		r.partial(lost)
+	}
+	if w.hungUp {
+		return nil
 	}
 	report := r.stdout
 	if r.out.onStdout {
 		report = r.stderr
 	}
-	for _, m := range r.meters {
+	for i, m := range r.meters {
+		if len(r.meters) > 1 {
+			fmt.Fprintf(report, "input %s: %s\n", r.settings.Inputs[i].Name(i), strings.Join(r.settings.Inputs[i].Traces, ", "))
+		}
 		printSummary(report, m)
 	}
 	cancel()

@@ -76,6 +76,9 @@ var endings = [flow.NumEndReasons]string{
 
 // printBeside prints what is counted beside the balance, where there is any.
 func printBeside(w io.Writer, t *meter.Totals) {
+	if n := t.Outcomes[packet.Unsupported]; n > 0 {
+		fmt.Fprintf(w, "%s of a link type that is not read: %d of the LINKTYPE_ registry\n", plural(n, "packet"), t.UnreadLink)
+	}
 	for _, line := range []struct {
 		n    uint64
 		what string

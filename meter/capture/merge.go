@@ -3,6 +3,8 @@ package capture
 import (
 	"errors"
 	"io"
+	"slices"
+	"sync"
 )
 
 // Merged reads several traces together, in the order of their packets' times;
@@ -12,6 +14,7 @@ import (
 type Merged struct {
 	pool   *Pool
 	parts  []*part
+	mu     sync.Mutex // of ifaces: Next may run in a goroutine of its own
 	ifaces []Interface
 	slots  chan struct{}
 	err    error // of the traces that could not be read whole
@@ -48,7 +51,16 @@ func (m *Merged) Name() string { return "merged traces" }
 
 // Interfaces returns the interfaces seen so far, those of all traces in one
 // list.
-func (m *Merged) Interfaces() []Interface { return m.ifaces }
+func (m *Merged) Interfaces() []Interface {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ifaces
+}
+
+// Waits tells whether Next may wait for somebody to write.
+func (m *Merged) Waits() bool {
+	return slices.ContainsFunc(m.parts, func(p *part) bool { return p.r.Waits() })
+}
 
 // Progress sums that of the traces.
 func (m *Merged) Progress() (read, size int64) {
@@ -128,9 +140,14 @@ func (m *Merged) copy(b *Batch, p *part, f Frame) {
 
 // number returns an interface's place in the common list.
 func (m *Merged) number(p *part, iface uint32) uint32 {
-	for all := p.r.Interfaces(); len(p.ifaces) < len(all); {
+	if int(iface) < len(p.ifaces) {
+		return p.ifaces[iface]
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, in := range p.r.Interfaces()[len(p.ifaces):] {
 		p.ifaces = append(p.ifaces, uint32(len(m.ifaces)))
-		m.ifaces = append(m.ifaces, all[len(p.ifaces)-1])
+		m.ifaces = append(m.ifaces, in)
 	}
 	return p.ifaces[iface]
 }

@@ -56,13 +56,24 @@ func (c *Collector) Err() error {
 	if len(c.Errors) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(c.Errors, func(a, b Error) int {
+	c.Errors.sort()
+	return c.Errors
+}
+
+// sort puts mistakes in the order of the file.
+func (es Errors) sort() {
+	slices.SortStableFunc(es, func(a, b Error) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
 		return a.Col - b.Col
 	})
-	return c.Errors
+}
+
+// Warned returns the warnings, sorted by position.
+func (c *Collector) Warned() Errors {
+	c.Warnings.sort()
+	return c.Warnings
 }
 
 // Value is a YAML node and where its mistakes go.

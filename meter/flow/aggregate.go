@@ -32,6 +32,10 @@ func (t *Table) Apply(seen []Sighting) {
 	for i := range seen {
 		s := &seen[i]
 		rec, way := t.locate(&s.Packet, &s.Match)
+		if rec < 0 {
+			t.tally(rules.Overload, &s.Packet)
+			continue
+		}
 		t.count(rec, &s.Packet, way, s.Match.Class)
 	}
 }

@@ -17,6 +17,10 @@ func (t *Table) decide(p *Packet) {
 	}
 	m := &t.match
 	rec, way := t.locate(p, m)
+	if rec < 0 {
+		t.tally(rules.Overload, p)
+		return
+	}
 	t.count(rec, p, way, m.Class)
 	if isIP && m.Constant && !t.fused {
 		t.rememberFlow(p, m, rec, way)
@@ -69,9 +73,12 @@ func (t *Table) rememberFlow(p *Packet, m *rules.Match, rec int32, way Way) {
 }
 
 // locate returns the flow of a counted packet, made anew if need be, and the
-// packet's direction in it (RFC 2722 §4.3).
+// packet's direction in it (RFC 2722 §4.3); -1 if there is no room for it.
 func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
 	if t.fused {
+		if t.overloaded() {
+			return -1, Forward
+		}
 		if p.tuple.sameEnds() {
 			return t.create(p, m, false), Forward
 		}
@@ -82,6 +89,9 @@ func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
 	rec := t.findKey(&key, hash)
 	if rec >= 0 && !t.settle(rec, p.Clock, p.startsTCP()) {
 		rec = -1
+	}
+	if rec < 0 && t.overloaded() {
+		return -1, Forward
 	}
 	if rec < 0 {
 		rec = t.createKeyed(p, m, &key, hash, high)

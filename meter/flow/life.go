@@ -61,6 +61,16 @@ func wholeTuple(k *rules.Key) bool {
 		k.Src.PortLen == 16 && k.Dst.PortLen == 16
 }
 
+// overloaded tells whether the table is full and making room would not help:
+// as many records as it may hold wait for the clock to move on, which a trace
+// without times never does.
+func (t *Table) overloaded() bool {
+	return t.Counts.Live >= uint64(t.cfg.MaxFlows) && len(t.ended) >= max(t.cfg.MaxFlows, leastWaiting)
+}
+
+// leastWaiting is how many ended records may wait however small the table is.
+const leastWaiting = 1 << 16
+
 // begin takes a record for a new flow and writes what does not depend on the
 // kind of key. At the cap it makes room first.
 func (t *Table) begin(p *Packet, m *rules.Match, high bool) int32 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flowmeter/meter/packet"
+	"flowmeter/rules"
 )
 
 // TestVictims keeps a small table full. Each flow that must make room has to be
@@ -111,5 +112,30 @@ func TestStepsOfTheClockAreCheap(t *testing.T) {
 		if table.store.next != 0 {
 			t.Errorf("a step of the clock left %d records to look at", table.store.next)
 		}
+	}
+}
+
+// TestOverload has the clock stand still: evicted records cannot go, and once
+// as many wait as may, new flows are refused and counted so.
+func TestOverload(t *testing.T) {
+	table := newTable(t, "", func(cfg *Config) { cfg.MaxFlows = 10 })
+	const packets = leastWaiting + 100
+	for n := range packets {
+		p := tcp(1, 0, false)
+		p.Src = v4(10, byte(n>>16), byte(n>>8), byte(n))
+		p.Prepare(&table.cfg.Seed)
+		table.Update([]Packet{p})
+	}
+	known := tcp(1, 0, false)
+	last := leastWaiting + 9 // the last flow that was let in
+	known.Src = v4(10, byte(last>>16), byte(last>>8), byte(last))
+	known.Prepare(&table.cfg.Seed)
+	table.Update([]Packet{known})
+	c := &table.Counts
+	if over := c.Verdicts[rules.Overload]; over != 90 || c.Verdicts[rules.Counted] != packets-90+1 {
+		t.Errorf("%d packets refused, want 90; %d counted", over, c.Verdicts[rules.Counted])
+	}
+	if n := table.Ready(Everything); n != leastWaiting {
+		t.Errorf("%d records wait, want %d", n, leastWaiting)
 	}
 }
