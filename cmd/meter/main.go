@@ -68,12 +68,23 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		return a.fail(usageError{fmt.Errorf("%w; see meter --help", err)})
+		return a.fail(usageError{fmt.Errorf("%w; see %s --help", err, commandOf(parser, args))})
 	}
 	if err := ctx.Run(a); err != nil {
 		return a.fail(err)
 	}
 	return a.status
+}
+
+// commandOf returns the program and its command, as far as the arguments name
+// one.
+func commandOf(parser *kong.Kong, args []string) string {
+	for _, n := range parser.Model.Children {
+		if len(args) > 0 && n.Name == args[0] {
+			return "meter " + n.Name
+		}
+	}
+	return "meter"
 }
 
 // fail prints an error, line by line, and returns the exit status.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 
@@ -42,6 +43,9 @@ func (c *readCmd) Run(a *app) error {
 	}
 	a.warn(settings.Warnings)
 	settings.Meter.Limits = meter.Limits{Count: c.Count, Duration: c.Duration.Nanoseconds()}
+	if err := onceStdin(c.Traces); err != nil {
+		return err
+	}
 	paths, missing := capture.Expand(c.Traces)
 	if len(paths) == 0 {
 		return missing
@@ -73,6 +77,14 @@ func (c *readCmd) Run(a *app) error {
 		_, err := account.WriteTo(report)
 		return err
 	})
+}
+
+// onceStdin refuses to read standard input twice.
+func onceStdin(traces []string) error {
+	if i := slices.Index(traces, "-"); i >= 0 && slices.Contains(traces[i+1:], "-") {
+		return usageError{errors.New("standard input (-) is named twice: it can be read once")}
+	}
+	return nil
 }
 
 // meter runs the meter over the traces and prints its account.
