@@ -27,13 +27,17 @@ const coarse = 15 * time.Millisecond
 // NewPacer returns a Pacer of so many records per second; 0 is no limit.
 func NewPacer(rate int) *Pacer { return &Pacer{rate: float64(rate)} }
 
-// Take waits until n records may go, or until ctx ends.
+// leastTake is what a datagram counts for at least: nearly empty ones fill a
+// socket's buffer as fast as full ones.
+const leastTake = 12
+
+// Take waits until a datagram of n records may go, or until ctx ends.
 func (p *Pacer) Take(ctx context.Context, n int) {
 	if p.rate == 0 {
 		return
 	}
 	p.fill(time.Now())
-	p.tokens -= float64(n)
+	p.tokens -= float64(max(n, leastTake))
 	if p.tokens >= 0 {
 		return
 	}
