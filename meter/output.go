@@ -92,12 +92,3 @@ func (o *output) finish(s *flow.Statistics) {
 	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, true
 	o.send()
 }
-
-// outbox is where a worker puts its records: straight into the output if it is
-// the only one, else in parcels for the merger.
-type outbox struct {
-	direct *output
-	parcel parcel
-	out    chan<- parcel
-	epoch  int
-}
