@@ -213,6 +213,11 @@ var rules = []struct {
 		}},
 	{"AH is walked over in IPv6 alone", afterIP,
 		func(c *comparison) bool { return c.h.Layers&HasIPv4 != 0 && c.theirs.has(layers.LayerTypeIPSecAH) }},
+	{"extension headers of IPv6 are walked over in IPv6 alone", afterIP,
+		func(c *comparison) bool {
+			return c.h.Layers&HasIPv4 != 0 && c.theirs.count(layers.LayerTypeIPv6HopByHop, layers.LayerTypeIPv6Routing,
+				layers.LayerTypeIPv6Fragment, layers.LayerTypeIPv6Destination) > 0
+		}},
 	{"gopacket wants the transport header whole", afterIP,
 		func(c *comparison) bool {
 			return c.gave("Invalid TCP header.", "Invalid UDP header.", "Invalid SCTP common header", "ICMP layer less then")
