@@ -31,6 +31,7 @@ func (in *Input) Name(place int) string { return fmt.Sprintf("traces%d", place) 
 const (
 	maxWorkers = 64
 	maxCache   = 1 << 24
+	maxSample  = 1 << 24
 )
 
 // DefaultSettings is what an empty configuration means.
@@ -105,6 +106,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("workers: %d is out of range: 1 to %d", c.Workers, maxWorkers)
 	case c.CacheSize < 0 || c.CacheSize > maxCache:
 		return fmt.Errorf("decision_cache: %d is out of range: 0 to %d", c.CacheSize, maxCache)
+	case c.Sample < 0 || c.Sample > maxSample:
+		return fmt.Errorf("sample: %d is out of range: 1 to %d", c.Sample, maxSample)
 	case len(c.RuleSets) == 0:
 		return errors.New("no rule set")
 	}

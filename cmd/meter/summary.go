@@ -29,7 +29,9 @@ func printSummary(w io.Writer, m *meter.Meter) {
 			row(name, packets, octets)
 		}
 	}
+	optional("unsampled", t.Unsampled, t.UnsampledOctets)
 	optional("filtered", t.Filtered, t.FilteredOctets)
+	optional("own export traffic", t.Own, t.OwnOctets)
 	for _, out := range []packet.Outcome{packet.Malformed, packet.Unsupported} {
 		optional(out.String(), t.Outcomes[out], t.OutcomeOctets[out])
 	}
@@ -89,6 +91,7 @@ func printBeside(w io.Writer, t *meter.Totals) {
 		{t.FragmentsFilled, "later fragments, counted in the flow of their first"},
 		{t.FragmentsOrphans, "later fragments whose first was not seen, in flows without ports"},
 		{t.FragmentsLost, "first fragments forgotten for want of room"},
+		{t.OffloadFrames, "frames joined or cut by the network card, counted as the packets on the wire"},
 		{t.ClockSteps, "times the clock was set back by more than a minute"},
 	} {
 		if line.n > 0 {
