@@ -37,8 +37,8 @@ func checkPrograms(filter, cut []bpf.RawInstruction) error {
 			errs = append(errs, fmt.Errorf("cut: %w", err))
 		}
 		for i, in := range cut {
-			if in.Op == opRetK && in.K == 0 {
-				errs = append(errs, fmt.Errorf("cut: instruction %d drops a frame, which would not be counted: it must keep 1 octet at least", i))
+			if in.Op == opRetA || in.Op == opRetK && in.K == 0 {
+				errs = append(errs, fmt.Errorf("cut: instruction %d may drop a frame, which would not be counted: it must return a constant of at least 1", i))
 			}
 		}
 	}

@@ -2,6 +2,9 @@ package ring
 
 import "flowmeter/meter/packet"
 
+// cookedLen is the length of a header of LINKTYPE_LINUX_SLL.
+const cookedLen = 16
+
 // linkKind says how frames of a kind of interface are handed on.
 type linkKind uint8
 

@@ -4,7 +4,6 @@ package ring
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"flowmeter/meter/capture"
@@ -25,8 +24,6 @@ func sent(t *testing.T, path string) (all []string) {
 // replayed are traces of Ethernet frames: with fragments, tags (802.1Q within
 // 802.1ad), labels, tunnels.
 var replayed = []string{"http-tls.pcap", "vlan.pcap", "fragments.pcap", "tunnel.pcap", "sip.pcap", "dns.pcap"}
-
-func testdata(name string) string { return filepath.Join("..", "..", "..", "testdata", name) }
 
 // replay sends a trace out of an interface with tcpreplay.
 func replay(t *testing.T, name, path, speed string) {

@@ -42,7 +42,6 @@ const (
 	frameHeader   = 68
 	vnetHeader    = 10 // struct virtio_net_hdr, right before the link header
 	tagLen        = 4
-	cookedLen     = 16 // LINKTYPE_LINUX_SLL
 	second        = 1_000_000_000
 	defaultTPID   = 0x8100
 	addressesLen  = 12   // of an Ethernet header

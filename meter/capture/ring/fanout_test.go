@@ -258,3 +258,5 @@ func cookedLikeShard(t *testing.T, program []bpf.Instruction, data []byte, worke
 		}
 	}
 }
+
+func testdata(name string) string { return filepath.Join("..", "..", "..", "testdata", name) }
