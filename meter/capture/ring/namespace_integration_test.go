@@ -103,6 +103,7 @@ func take(t *testing.T, cfg Config) *taker {
 	}()
 	for i := range cfg.Workers {
 		go func() { k.ended <- readRing(t, in.Ring(i), i) }()
+		eventually(t, "a reader", func() bool { return in.Ring(i).state.Load() == read })
 	}
 	return k
 }
