@@ -19,14 +19,6 @@ type Settings struct {
 	Warnings conf.Errors
 }
 
-// Input is where frames come from.
-type Input struct {
-	Traces []string // paths and globs; "-" is standard input
-}
-
-// Name returns the name of the input for metrics: its place in the list.
-func (in *Input) Name(place int) string { return fmt.Sprintf("traces%d", place) }
-
 // Limits of what a configuration may ask for.
 const (
 	maxWorkers = 64
@@ -72,6 +64,9 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	} else {
 		s.Meter.RuleSets = []*rules.RuleSet{rules.Default(s.Networks)}
 	}
+	for i := range s.Inputs {
+		s.Inputs[i].finish(s.Networks, lists)
+	}
 	s.Warnings = c.Warned()
 	return s, c.Err()
 }
@@ -82,21 +77,8 @@ func (s *Settings) parseMeter(v conf.Value) {
 		"name":           func(v conf.Value) { s.Name = v.Str() },
 		"workers":        func(v conf.Value) { s.Meter.Workers = int(v.Int(1, maxWorkers)) },
 		"decision_cache": func(v conf.Value) { s.Meter.CacheSize = int(v.Int(0, maxCache)) },
-		"inputs":         func(v conf.Value) { v.Each(s.parseInput) },
+		"inputs":         func(v conf.Value) { s.Inputs = parseInputs(v) },
 	})
-}
-
-func (s *Settings) parseInput(v conf.Value) {
-	var in Input
-	live := func(v conf.Value) {
-		v.Errorf("name trace files: traces: [/var/traces/*.pcap.gz]", "this version does not read live interfaces")
-	}
-	v.Map(conf.Fields{
-		"traces":     func(v conf.Value) { in.Traces = v.Strings() },
-		"interface":  live,
-		"interfaces": live,
-	})
-	s.Inputs = append(s.Inputs, in)
 }
 
 // Validate returns what is wrong with the configuration, or nil.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/capture/ring"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
 	"flowmeter/rules"
@@ -25,6 +26,9 @@ type Config struct {
 	Filter    *rules.Filter // frames that it does not match are left out; nil for none
 	Sample    int           // meter one frame in so many, chosen at random; 0 or 1 for all
 	Limits    Limits
+
+	// Capture returns the account of a live input's interfaces; nil for traces.
+	Capture func() []ring.InterfaceStats
 
 	// Own returns the sockets that the meter's exporters send from, whose
 	// packets live inputs leave out; always the same slice while nothing
@@ -162,6 +166,16 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 // Finish gives the exporters the last batch, which carries the account of all
 // the meters that used them.
 func Finish(exporters []Exporter, meters ...*Meter) {
+	newOutput(exporters).tell(statistics(meters), true)
+}
+
+// Report gives the exporters the account of all the meters that use them, as of
+// now. Run and RunLive may go on meanwhile.
+func Report(exporters []Exporter, meters ...*Meter) {
+	newLiveOutput(exporters).tell(statistics(meters), false)
+}
+
+func statistics(meters []*Meter) *flow.Statistics {
 	total := newTotals(len(meters[0].names))
 	s := &flow.Statistics{}
 	told := map[*InterfaceTable]bool{}
@@ -174,7 +188,7 @@ func Finish(exporters []Exporter, meters ...*Meter) {
 		}
 	}
 	total.fill(s)
-	newOutput(exporters).finish(s)
+	return s
 }
 
 func (m *Meter) read(open Open) error {

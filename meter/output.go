@@ -111,9 +111,9 @@ func (o *output) flush() {
 	}
 }
 
-// finish sends the final batch.
-func (o *output) finish(s *flow.Statistics) {
+// tell sends a batch without records that carries the meter's account.
+func (o *output) tell(s *flow.Statistics, final bool) {
 	o.batch = o.take()
-	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, true
+	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, final
 	o.send()
 }

@@ -43,7 +43,7 @@ func (c *checkCmd) Run(a *app) error {
 func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
 	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
 	for _, in := range s.Inputs {
-		fmt.Fprintf(a.stdout, "input: traces %s\n", strings.Join(in.Traces, ", "))
+		fmt.Fprintf(a.stdout, "input %s: %v\n", in.Name, &in)
 	}
 	var home []string
 	for _, p := range s.Networks.Home() {

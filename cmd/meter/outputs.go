@@ -65,6 +65,9 @@ func (o *outputs) meterExporters() []meter.Exporter {
 	return all
 }
 
+// ownSockets returns what tells the meter its own export traffic.
+func (o *outputs) ownSockets() func() []flow.Socket { return nil }
+
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
 	for _, q := range o.queues {

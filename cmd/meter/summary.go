@@ -73,7 +73,7 @@ func printFlows(w io.Writer, names []string, t *meter.Totals) {
 // endings say how records ended.
 var endings = [flow.NumEndReasons]string{
 	flow.EndIdle: "ended idle", flow.EndActive: "pieces of long ones", flow.EndDetected: "ended by TCP",
-	flow.EndForced: "ended with the trace", flow.EndResources: "ended for want of room",
+	flow.EndForced: "cut off at the end", flow.EndResources: "ended for want of room",
 }
 
 // printBeside prints what is counted beside the balance, where there is any.
