@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
-	"flowmeter/exporters/prometheus"
+	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/capture"
 )
@@ -15,6 +14,8 @@ import (
 type runCmd struct {
 	meterFlags
 	outputFlags
+	Web webFlags `embed:""`
+	Log logFlags `embed:""`
 }
 
 // Help is shown below the usage.
@@ -39,6 +40,15 @@ func (c *runCmd) Run(a *app) error {
 		return usageError{errors.New("no inputs: name them in the configuration, as inputs: [{traces: [/var/traces/*.pcap]}]")}
 	}
 	a.warn(settings.Warnings)
+	pages, err := c.Web.over(section.web.served)
+	if err != nil {
+		return err
+	}
+	logged, err := c.Log.over(section.log)
+	if err != nil {
+		return err
+	}
+	defer a.openLog(logged)()
 	out := newOutputs(false, a.log)
 	if err := section.build(out, settings); err != nil {
 		return usageError{err}
@@ -54,7 +64,7 @@ func (c *runCmd) Run(a *app) error {
 		cfg.Input = in.Name(i)
 		r.meters = append(r.meters, meter.New(cfg, out.meterExporters()))
 	}
-	return r.run(section.web)
+	return r.run(pages)
 }
 
 // service is a run of all inputs.
@@ -65,18 +75,23 @@ type service struct {
 	meters   []*meter.Meter
 }
 
-func (r *service) run(web *prometheus.Config) error {
+func (r *service) run(pages *web.Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	served := make(chan error, 1)
-	if err := r.serve(ctx, web, served); err != nil {
+	served, err := r.serve(ctx, pages, r.hooks())
+	if err != nil {
 		return usageError{err}
 	}
+	manager := r.newLifecycle()
+	manager.watch(ctx, r.progress)
+	r.setMemoryLimit(tableOctets(&r.settings.Meter) * uint64(len(r.meters)))
 	w := newWatch(r.app, r.out, r.stop, cancel)
+	manager.ready("metering traces")
 	r.out.start(ctx)
 	for i, m := range r.meters {
 		r.meter(m, &r.settings.Inputs[i])
 	}
+	manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.meters...)
 	lost := r.out.wait()
 	w.end()
@@ -119,24 +134,24 @@ func (r *service) stop() {
 	}
 }
 
-// serve starts the metrics server and waits until it listens.
-func (r *service) serve(ctx context.Context, web *prometheus.Config, served chan<- error) error {
-	if web == nil {
-		served <- nil
-		return nil
+// hooks are what the pages of the service show.
+func (r *service) hooks() web.Hooks {
+	return web.Hooks{
+		Metrics: newPage(r.meters, r.out),
+		Healthy: r.progress,
+		Ready:   func() []string { return nil },
+		Status:  r.status,
 	}
-	s := prometheus.New(*web, newPage(r.meters, r.out), func() error { return nil })
-	listening, failed := make(chan net.Addr, 1), make(chan error, 1)
-	go func() {
-		err := s.Run(ctx, func(a net.Addr) { listening <- a })
-		failed <- err
-		served <- err
-	}()
-	select {
-	case addr := <-listening:
-		r.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
-		return nil
-	case err := <-failed:
-		return err
+}
+
+// progress is nil: reading traces, a worker may have to wait for a pipe.
+func (r *service) progress() error { return nil }
+
+func (r *service) status() any {
+	s := statusOf(meter.AccountOf(r.meters), r.out)
+	s.Name = r.settings.Name
+	for i := range s.Inputs {
+		s.Inputs[i].Traces = r.settings.Inputs[i].Traces
 	}
+	return s
 }
