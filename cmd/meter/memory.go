@@ -11,6 +11,9 @@ import (
 	"flowmeter/meter"
 )
 
+// rootFS is the file system from / on.
+var rootFS = os.DirFS("/")
+
 // setMemoryLimit keeps Go's heap within the control group of the process: nine
 // tenths of its limit, less what is mapped outside of the heap, as rings and
 // flow tables are. GOMEMLIMIT, where it is set, wins. GOMAXPROCS needs no such
@@ -19,7 +22,7 @@ func (a *app) setMemoryLimit(outside uint64) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	group, err := cgroup.MemoryLimit(os.DirFS("/"))
+	group, err := cgroup.MemoryLimit(rootFS)
 	if err != nil {
 		a.log.Warn("the memory limit of the control group is not known", "error", err)
 		return
