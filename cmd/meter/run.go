@@ -139,7 +139,7 @@ func (r *service) hooks() web.Hooks {
 	return web.Hooks{
 		Metrics: newPage(r.meters, r.out),
 		Healthy: r.progress,
-		Ready:   func() []string { return nil },
+		Ready:   r.out.down,
 		Status:  r.status,
 	}
 }

@@ -67,3 +67,15 @@ func exporterStatus(name string, st *exporters.Stats) web.ExporterStatus {
 	}
 	return s
 }
+
+// down returns a line for each exporter whose last attempt failed. One that has
+// had nothing to export is not down.
+func (o *outputs) down() []string {
+	var lines []string
+	for _, q := range o.queues {
+		if st := q.Stats(); st.Errors.Load() > 0 && !st.Up.Load() {
+			lines = append(lines, "exporter "+q.Name()+": its last attempt failed")
+		}
+	}
+	return lines
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"strings"
 
 	"flowmeter/exporters/web"
@@ -17,10 +18,9 @@ type webFlags struct {
 }
 
 // over puts the flags over what the configuration says, which is nil where it
-// serves nothing. An address or a socket on the command line starts the
-// server.
+// serves nothing. Any of the flags starts the server.
 func (f *webFlags) over(c *web.Config) (*web.Config, error) {
-	if c == nil && len(f.Listen) == 0 && !f.Socket {
+	if c == nil && len(f.Listen) == 0 && !f.Socket && f.File == "" {
 		return nil, nil
 	}
 	served := web.Default()
@@ -73,10 +73,29 @@ func (a *app) serve(ctx context.Context, cfg *web.Config, hooks web.Hooks) (ende
 		return nil, err
 	}
 	for _, url := range s.URLs(listeners) {
-		a.log.Info("serving metrics", "url", strings.TrimSuffix(url, "/")+"/metrics")
+		a.log.Info("serving metrics", "url", url+"metrics")
 	}
-	go func() { done <- s.Serve(ctx, listeners) }()
+	if cfg.Control && cfg.ConfigFile == "" {
+		a.warnOfStrangers(listeners)
+	}
+	go func() {
+		err := s.Serve(ctx, listeners)
+		if err != nil {
+			a.log.Error("nothing is served any more", "error", err)
+		}
+		done <- err
+	}()
 	return done, nil
+}
+
+// warnOfStrangers says where orders are taken from other machines without
+// asking who gives them.
+func (a *app) warnOfStrangers(listeners []net.Listener) {
+	for _, l := range listeners {
+		if at, isTCP := l.Addr().(*net.TCPAddr); isTCP && !at.IP.IsLoopback() {
+			a.log.Warn("anyone who reaches this address may give orders and see flows: set web.config_file, or listen on 127.0.0.1", "address", at.String())
+		}
+	}
 }
 
 // describeWeb says where pages are served, for check.

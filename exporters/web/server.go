@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,12 +38,12 @@ type Server struct {
 }
 
 // New returns a Server that does not listen yet. What it has to say, such as
-// failed TLS handshakes, goes to log.
-func New(cfg Config, hooks Hooks, log *slog.Logger) (*Server, error) {
+// failed TLS handshakes, goes to l.
+func New(cfg Config, hooks Hooks, l *slog.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, handler: handler(&cfg, hooks), log: log}, nil
+	return &Server{cfg: cfg, handler: handler(&cfg, hooks), log: l}, nil
 }
 
 // Listen opens all sockets, or none. Serve closes them.
@@ -95,7 +97,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 		Handler:           s.handler,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader,
-		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ErrorLog:       log.New(errorLog{s.log}, "", 0),
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -111,6 +113,15 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("web: %w", err)
+}
+
+// errorLog is what net/http complains to, mostly of clients. Its text names
+// each of them: as an attribute, so that the message stays the same.
+type errorLog struct{ log *slog.Logger }
+
+func (e errorLog) Write(text []byte) (int, error) {
+	e.log.Warn("a client of the web server failed", "error", string(bytes.TrimSpace(text)))
+	return len(text), nil
 }
 
 // shutdown lets answers that are under way end, but not for long.
@@ -150,7 +161,7 @@ func usesTLS(path string) bool {
 
 // quiet returns a logger for the toolkit without what it says of each start:
 // who wires says that better.
-func quiet(log *slog.Logger) *slog.Logger { return slog.New(warnings{log.Handler()}) }
+func quiet(l *slog.Logger) *slog.Logger { return slog.New(warnings{l.Handler()}) }
 
 type warnings struct{ slog.Handler }
 

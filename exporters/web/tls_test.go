@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,12 +10,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,6 +206,61 @@ func TestBasicAuth(t *testing.T) {
 	if got := status("/metrics", "alice", "second"); got != 500 {
 		t.Errorf("with a file that is wrong: %d", got)
 	}
+}
+
+// TestErrorsOfClients has clients that fail, each from a port of its own: the
+// message is the same for all, or else no limit on repetition would hold.
+func TestErrorsOfClients(t *testing.T) {
+	a, dir := newAuthority(t), t.TempDir()
+	a.sign(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	file := filepath.Join(dir, "web.yml")
+	write(t, file, "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\n")
+	s, err := New(Config{Listen: []string{DefaultListen}, ConfigFile: file}, all(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said said
+	s.log, s.cfg.Listen = slog.New(&said), []string{"127.0.0.1:0"}
+	listeners, err := s.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, listeners) }()
+	for range 3 {
+		if _, err := http.Get(s.URLs(listeners)[0]); err == nil {
+			t.Error("an unknown authority is trusted")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	said.mu.Lock()
+	defer said.mu.Unlock()
+	if said.messages["a client of the web server failed"] != 3 || len(said.messages) != 1 {
+		t.Errorf("log: %v", said.messages)
+	}
+}
+
+// said counts the messages of a log.
+type said struct {
+	slog.TextHandler
+	mu       sync.Mutex
+	messages map[string]int
+}
+
+func (s *said) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s *said) Handle(_ context.Context, r slog.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.messages == nil {
+		s.messages = map[string]int{}
+	}
+	s.messages[r.Message]++
+	return nil
 }
 
 // TestConfigGoneWrong has a web configuration that is wrong when the server

@@ -22,8 +22,9 @@ func DefaultLimit() Limit {
 	return Limit{First: 3, Every: time.Minute, By: []string{"exporter", "input", "interface", "ruleset", "reason"}}
 }
 
-// maxKinds bounds the kinds of records that are told apart. There are as many
-// as messages in the program and parts in the configuration.
+// maxKinds bounds the kinds of records that are told apart. There should be as
+// many as messages in the program and parts in the configuration; what is
+// beyond is one kind a level.
 const maxKinds = 4096
 
 // limiter counts records by kind. Its state lasts no longer than an interval
@@ -60,10 +61,11 @@ func (l *limiter) admit(k kind, r slog.Record, to slog.Handler) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.kinds[k]
+	if w == nil && len(l.kinds) >= maxKinds {
+		k.text = ""
+		w = l.kinds[k]
+	}
 	if w == nil {
-		if len(l.kinds) >= maxKinds {
-			return true
-		}
 		w = &window{}
 		w.timer = time.AfterFunc(l.Every, func() { l.end(k, w) })
 		l.kinds[k] = w
