@@ -56,7 +56,7 @@ func checkFile(path string) error {
 func Parse(v conf.Value) Config {
 	c := Default()
 	if !v.IsNull() {
-		keys := c.AddressKeys()
+		keys := c.addressKeys()
 		keys["systemd_socket"] = func(v conf.Value) { c.SystemdSocket = v.Bool() }
 		keys["control"] = func(v conf.Value) { c.Control = v.Bool() }
 		keys["pprof"] = func(v conf.Value) { c.PProf = v.Bool() }
@@ -70,14 +70,14 @@ func Parse(v conf.Value) Config {
 func ParseMetrics(v conf.Value) Config {
 	c := Default()
 	if !v.IsNull() {
-		v.Map(c.AddressKeys())
+		v.Map(c.addressKeys())
 	}
 	return c
 }
 
-// AddressKeys returns how the keys are read that say where pages are served
+// addressKeys returns how the keys are read that say where pages are served
 // and to whom.
-func (c *Config) AddressKeys() conf.Fields {
+func (c *Config) addressKeys() conf.Fields {
 	return conf.Fields{
 		"listen": func(v conf.Value) {
 			c.Listen = v.Strings()

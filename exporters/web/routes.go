@@ -1,9 +1,12 @@
 package web
 
 import (
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -27,13 +30,10 @@ type pages struct {
 func handler(cfg *Config, hooks Hooks) http.Handler {
 	p := &pages{Hooks: hooks}
 	mux := http.NewServeMux()
+	on := map[string]bool{"control": cfg.Control, "pprof": cfg.PProf}
 	for _, r := range p.all() {
-		switch r.key {
-		case "":
-		case "control":
-			r = r.onlyIf(cfg.Control)
-		case "pprof":
-			r = r.onlyIf(cfg.PProf)
+		if r.key != "" {
+			r = r.guarded(cfg, on[r.key])
 		}
 		mux.HandleFunc(r.method+" "+r.path, r.serve)
 		p.routes = append(p.routes, r)
@@ -43,7 +43,7 @@ func handler(cfg *Config, hooks Hooks) http.Handler {
 
 // all returns the routes in the order in which the first page links to them.
 func (p *pages) all() []route {
-	all := []route{
+	return []route{
 		{"GET", "/{$}", "", "", p.links},
 		{"GET", "/metrics", "metrics, for Prometheus", "", p.metrics},
 		{"GET", "/status", "status, as JSON", "", p.status},
@@ -59,19 +59,55 @@ func (p *pages) all() []route {
 		{"POST", "/debug/pprof/symbol", "", "pprof", pprof.Symbol},
 		{"GET", "/debug/pprof/trace", "", "pprof", pprof.Trace},
 	}
-	return slices.Clip(all)
 }
 
-// onlyIf returns the route, or what says why it is not served.
-func (r route) onlyIf(allowed bool) route {
-	if allowed {
-		return r
-	}
-	r.about = ""
-	r.serve = func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, r.path+" is off: set web: {"+r.key+": true} in the configuration to serve it", http.StatusForbidden)
+// guarded returns the route, or what says why it is not served. Without a web
+// configuration, anyone who can connect may ask: then only for a host that no
+// stranger can have made a name for.
+func (r route) guarded(cfg *Config, on bool) route {
+	serve := r.serve
+	switch {
+	case !on:
+		r.about = ""
+		r.serve = refuse(r.path + " is off: set web: {" + r.key + ": true} in the configuration to serve it")
+	case cfg.ConfigFile == "":
+		unknown := refuse(r.path + " is served under this name only with passwords or certificates of clients: set web: {config_file: …}, or ask for it by address")
+		r.serve = func(w http.ResponseWriter, req *http.Request) {
+			if cfg.knows(req.Host) {
+				serve(w, req)
+				return
+			}
+			unknown(w, req)
+		}
 	}
 	return r
+}
+
+func refuse(why string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, why, http.StatusForbidden) }
+}
+
+// knows tells whether a Host header names this machine beyond doubt: by an
+// address, as localhost or as the configuration does. Any other name could be
+// that of a web site whose address was changed to ours after its page was
+// loaded (DNS rebinding): to a browser, page and meter then have one origin.
+func (c *Config) knows(hostport string) bool {
+	host := hostOf(hostport)
+	if host == "localhost" {
+		return true
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return slices.ContainsFunc(c.Listen, func(l string) bool { return strings.EqualFold(hostOf(l), host) })
+}
+
+// hostOf takes the port off, if there is one.
+func hostOf(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return hostport
 }
 
 // maxBody is of requests: none has a body that is read, but for pprof's list

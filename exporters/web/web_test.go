@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -236,6 +237,47 @@ func TestForeignOrigin(t *testing.T) {
 		if resp.StatusCode != c.status || (given.Load() > before) != (c.status == 200) {
 			t.Errorf("%v: %d %q, want %d", c.header, resp.StatusCode, body, c.status)
 		}
+	}
+}
+
+// TestRebinding has a web site whose name was made to lead here: without
+// passwords it is shown what all may see, and may give no orders.
+func TestRebinding(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "web.yml")
+	write(t, file, "")
+	open, withFile := serve(t, Config{Control: true, PProf: true}, all()), serve(t, Config{Control: true, ConfigFile: file}, all())
+	for _, c := range []struct {
+		base, method, path, host string
+		status                   int
+	}{
+		{open, "POST", "/-/reload", "example.net", 403},
+		{open, "POST", "/-/reload", "example.net:9469", 403},
+		{open, "GET", "/flows", "127.0.0.1.example.net", 403},
+		{open, "GET", "/debug/pprof/cmdline", "example.net", 403},
+		{open, "GET", "/metrics", "example.net", 200},
+		{open, "POST", "/-/reload", "localhost:9469", 200},
+		{open, "POST", "/-/reload", "192.0.2.1", 200},
+		{open, "POST", "/-/reload", "[2001:db8::1]:80", 200},
+		{open, "POST", "/-/reload", "[2001:db8::1]", 200},
+		{withFile, "POST", "/-/reload", "meter.example.net", 200},
+	} {
+		req, err := http.NewRequest(c.method, c.base+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s %s of %s: %s, want %d", c.method, c.path, c.host, resp.Status, c.status)
+		}
+	}
+	named := Config{Listen: []string{"Meter.example.net:9469"}}
+	if !named.knows("meter.example.net:9469") || named.knows("example.net:9469") || named.knows("") {
+		t.Error("the names of web.listen")
 	}
 }
 
