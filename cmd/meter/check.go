@@ -61,8 +61,8 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 	for _, q := range out.queues {
 		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())
 	}
-	if section.web != nil {
-		fmt.Fprintf(a.stdout, "exporter prometheus http://%s/metrics\n", section.web.Listen)
+	if web := section.web.served; web != nil {
+		fmt.Fprintf(a.stdout, "web %s\n", describeWeb(web))
 	}
 	fmt.Fprintln(a.stdout, "ok")
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"time"
 
-	"flowmeter/exporters/prometheus"
+	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/capture/ring"
 )
@@ -19,6 +18,8 @@ type runCmd struct {
 	Interface []string `short:"i" placeholder:"NAME" help:"Meter a live interface, in place of the inputs of the configuration. Several share their flows, as the halves of a tap; eth* and any are understood."`
 	meterFlags
 	outputFlags
+	Web webFlags `embed:""`
+	Log logFlags `embed:""`
 }
 
 // Help is shown below the usage.
@@ -43,6 +44,15 @@ func (c *runCmd) Run(a *app) error {
 		return usageError{err}
 	}
 	a.warn(settings.Warnings)
+	pages, err := c.Web.over(section.web.served)
+	if err != nil {
+		return err
+	}
+	logged, err := c.Log.over(section.log)
+	if err != nil {
+		return err
+	}
+	defer a.openLog(logged)()
 	out := newOutputs(settings.Live(), a.log)
 	if err := section.build(out, settings); err != nil {
 		return usageError{err}
@@ -54,7 +64,7 @@ func (c *runCmd) Run(a *app) error {
 	if err := r.build(); err != nil {
 		return usageError{err}
 	}
-	return r.run(section.web)
+	return r.run(pages)
 }
 
 // chooseInputs puts the interfaces of the command line in the place of the
@@ -96,20 +106,24 @@ func (r *service) build() error {
 	return errors.Join(errs...)
 }
 
-func (r *service) run(web *prometheus.Config) error {
+func (r *service) run(pages *web.Config) error {
 	if err := r.open(); err != nil {
 		return usageError{err}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	served := make(chan error, 1)
-	if err := r.serve(ctx, web, served); err != nil {
+	served, err := r.serve(ctx, pages, r.hooks())
+	if err != nil {
 		r.stop()
 		return usageError{err}
 	}
+	manager := r.newLifecycle()
+	manager.watch(ctx, r.progress)
+	r.setMemoryLimit(r.mapped())
 	w := newWatch(r.app, r.out, r.stop, cancel)
 	r.out.start(ctx)
-	r.meterAll(ctx)
+	r.meterAll(ctx, func() { manager.ready("metering " + r.names()) })
+	manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.meters()...)
 	lost := r.out.wait()
 	w.end()
@@ -141,7 +155,7 @@ func (r *service) open() error {
 
 // meterAll meters all inputs to their end: live ones side by side, traces one
 // after the other.
-func (r *service) meterAll(ctx context.Context) {
+func (r *service) meterAll(ctx context.Context, begun func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
@@ -160,6 +174,7 @@ func (r *service) meterAll(ctx context.Context) {
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
+	begun()
 	running.Wait()
 }
 
@@ -212,27 +227,5 @@ func printCapture(w io.Writer, all []ring.InterfaceStats) {
 	for i := range all {
 		s := &all[i]
 		fmt.Fprintf(w, "%s: %s came in, %d dropped by the kernel for want of room in the ring\n", s.Name, plural(s.Packets, "frame"), s.Drops)
-	}
-}
-
-// serve starts the metrics server and waits until it listens.
-func (r *service) serve(ctx context.Context, web *prometheus.Config, served chan<- error) error {
-	if web == nil {
-		served <- nil
-		return nil
-	}
-	s := prometheus.New(*web, newPage(r.meters(), r.out), func() error { return nil })
-	listening, failed := make(chan net.Addr, 1), make(chan error, 1)
-	go func() {
-		err := s.Run(ctx, func(a net.Addr) { listening <- a })
-		failed <- err
-		served <- err
-	}()
-	select {
-	case addr := <-listening:
-		r.log.Info("serving metrics", "url", "http://"+addr.String()+"/metrics")
-		return nil
-	case err := <-failed:
-		return err
 	}
 }

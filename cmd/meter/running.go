@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
+	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/capture"
 	"flowmeter/meter/capture/ring"
@@ -43,6 +45,21 @@ func newRunningInput(s *meter.Settings, in *meter.Input, ifaces *meter.Interface
 	}
 	r.meter = meter.New(cfg, out.meterExporters())
 	return r, nil
+}
+
+// names tells whether an interface is named as such, not picked up by a
+// pattern: it has to be there.
+func (r *runningInput) names(iface string) bool { return slices.Contains(r.Live.Interfaces, iface) }
+
+// interfaces returns the status of live interfaces.
+func (r *runningInput) interfaces() (all []web.InterfaceStatus) {
+	if r.rings == nil {
+		return nil
+	}
+	for _, s := range r.rings.Stats() {
+		all = append(all, web.InterfaceStatus{Name: s.Name, Index: s.Index, Up: s.Up, Packets: s.Packets, Drops: s.Drops})
+	}
+	return all
 }
 
 // meterLive meters interfaces until they are closed.
