@@ -80,11 +80,16 @@ func (r *Ring) delivery() *delivery {
 func (d *delivery) recycle(b *capture.Batch) {
 	held := d.block
 	b.Buf, b.Frames, d.block = nil, b.Frames[:0], nil
+	d.ring.keep(d)
+	held.release()
+}
+
+// keep puts d aside for reuse.
+func (r *Ring) keep(d *delivery) {
 	select {
-	case d.ring.free <- d:
+	case r.free <- d:
 	default:
 	}
-	held.release()
 }
 
 // Interfaces returns the interfaces seen so far; Frame.Iface is an index into
@@ -158,7 +163,7 @@ func (r *Ring) ready() *capture.Batch {
 		}
 		d := r.delivery()
 		if d.block, d.batch.Frames = s.next(d.batch.Frames); d.block == nil {
-			r.free <- d
+			r.keep(d)
 			continue
 		}
 		d.batch.Buf = d.block.octets

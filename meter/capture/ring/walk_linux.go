@@ -61,6 +61,7 @@ type walker struct {
 	vnet    bool             // there is a virtio header in front of each frame
 	number  uint32           // of the interface, where all frames are of one
 	numbers interfaceNumbers // where they are not; else nil
+	shift   int64            // added to hardware times: see socket.checkClock
 	last    int32            // index of the interface seen last, and
 	lastNo  uint32           // its number, within one fill
 }
@@ -130,6 +131,9 @@ func (w *walker) frame(block []byte, off uint64, f *capture.Frame) (step uint64,
 		WireLen: max(u32(h, frameLen), snap),
 		Iface:   w.iface(h),
 		Flags:   frameFlags(flags, h[addrKind]),
+	}
+	if flags&unix.TP_STATUS_TS_RAW_HARDWARE != 0 {
+		f.Time += w.shift
 	}
 	if w.vnet {
 		w.segment(block, f)
