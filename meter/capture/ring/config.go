@@ -45,8 +45,6 @@ const (
 	frameRoom  = 512       // what a block holds beside the octets of its one frame
 	bpfMax     = 4096      // BPF_MAXINSNS
 	anyName    = "any"     // all interfaces through one socket
-	loopback   = 772       // ARPHRD_LOOPBACK
-	ethernet   = 1         // ARPHRD_ETHER
 	maxIfName  = 15        // IFNAMSIZ - 1
 )
 
@@ -181,9 +179,6 @@ type InterfaceStats struct {
 	Drops    uint64 // tp_drops: frames that came and are in no batch
 	Freezes  uint64 // tp_freeze_q_cnt: how often the ring was full
 }
-
-// errNeedsLinux is what an Input says elsewhere.
-var errNeedsLinux = fmt.Errorf("live interfaces are read with AF_PACKET: this needs Linux (%w)", errors.ErrUnsupported)
 
 // errClosed is what a closed Input says.
 var errClosed = fmt.Errorf("the input: %w", os.ErrClosed)

@@ -274,3 +274,63 @@ func TestNewsAreSwift(t *testing.T) {
 	}
 	k.close()
 }
+
+// TestMissedNews is what happens when the kernel had more news than the
+// socket holds: the list of interfaces tells what has become of them.
+func TestMissedNews(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	veth(t, "a0", "b0")
+	veth(t, "a1", "b1")
+	cfg := Default()
+	cfg.Interfaces = []string{"b*"}
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	old := in.Stats()[1].Index
+	for range 2 {
+		run(t, "ip link del a0")
+		run(t, "ip link del a1")
+		veth(t, "a1", "b1")
+		if err := in.compare(); err != nil {
+			t.Fatal(err)
+		}
+		if s := in.Stats(); s[0].Up || !s[1].Up || s[1].Index == old || len(s) != 2 {
+			t.Errorf("%+v", s)
+		}
+		veth(t, "a0", "b0")
+		if err := in.compare(); err != nil {
+			t.Fatal(err)
+		}
+		if s := in.Stats(); !s[0].Up || !s[1].Up {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestPromiscuous switches the interface, with as many sockets as there are
+// workers, and back.
+func TestPromiscuous(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	veth(t, "a0", "b0")
+	for _, on := range []bool{true, false} {
+		cfg := Default()
+		cfg.Interfaces, cfg.Promiscuous, cfg.Workers = []string{"b0"}, on, 2
+		k := take(t, cfg)
+		if got := !strings.Contains(run(t, "ip -d link show b0"), "promiscuity 0"); got != on {
+			t.Errorf("promiscuous %v, not %v", got, on)
+		}
+		k.close()
+		if !strings.Contains(run(t, "ip -d link show b0"), "promiscuity 0") {
+			t.Error("it stays promiscuous")
+		}
+	}
+}

@@ -2,6 +2,12 @@ package ring
 
 import "flowmeter/meter/packet"
 
+// Types of interfaces (ARPHRD_, linux/if_arp.h) that have names here.
+const (
+	ethernet = 1
+	loopback = 772
+)
+
 // cookedLen is the length of a header of LINKTYPE_LINUX_SLL.
 const cookedLen = 16
 
@@ -16,8 +22,7 @@ const (
 	kindRadiotap                 // as they are, IEEE 802.11 behind a radiotap header
 )
 
-// linkKinds are the types of interfaces (ARPHRD_, linux/if_arp.h) that are not
-// cooked.
+// linkKinds are the types of interfaces that are not cooked.
 var linkKinds = []struct {
 	hardware uint16
 	kind     linkKind

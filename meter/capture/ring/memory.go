@@ -67,14 +67,6 @@ type Memory struct {
 	shift int64     // added to times
 }
 
-// MemoryRing is what one worker reads of a Memory.
-type MemoryRing struct {
-	src  Source
-	full chan *capture.Batch
-	free chan *capture.Batch
-	fill *capture.Batch // being filled; the feeder's
-}
-
 // NewMemory returns rings that Run feeds from src.
 func NewMemory(src Source, cfg MemoryConfig) (*Memory, error) {
 	if err := cfg.Validate(); err != nil {
@@ -91,11 +83,6 @@ func NewMemory(src Source, cfg MemoryConfig) (*Memory, error) {
 		m.rings = append(m.rings, r)
 	}
 	return m, nil
-}
-
-func (r *MemoryRing) recycle(b *capture.Batch) {
-	b.Buf, b.Frames = b.Buf[:0], b.Frames[:0]
-	r.free <- b
 }
 
 // Ring returns what worker reads, from 0.
@@ -159,18 +146,6 @@ func (m *Memory) packet(ctx context.Context, b *capture.Batch, f *capture.Frame)
 	}
 }
 
-// put copies a frame behind those that are there.
-func (r *MemoryRing) put(b *capture.Batch, f capture.Frame, snaplen int, shift int64) {
-	data := b.Data(&f)
-	if snaplen > 0 {
-		data = data[:min(len(data), snaplen)]
-	}
-	f.Off, f.CapLen = uint32(len(r.fill.Buf)), uint32(len(data))
-	f.Time += shift
-	r.fill.Buf = append(r.fill.Buf, data...)
-	r.fill.Frames = append(r.fill.Frames, f)
-}
-
 // refill takes a free batch, if need be once there is one.
 func (m *Memory) refill(ctx context.Context, r *MemoryRing) bool {
 	select {
@@ -196,15 +171,6 @@ func (m *Memory) flush() {
 	for _, r := range m.rings {
 		r.flush()
 	}
-}
-
-func (r *MemoryRing) flush() {
-	if r.fill == nil {
-		return
-	}
-	r.fill.Retain(1)
-	r.full <- r.fill // it has room for all batches that there are
-	r.fill = nil
 }
 
 // pace waits until it is time for a packet.
@@ -276,34 +242,4 @@ func (m *Memory) Close() error {
 		}
 	})
 	return nil
-}
-
-// Interfaces returns those of the trace; see Ring.Interfaces.
-func (r *MemoryRing) Interfaces() []capture.Interface { return r.src.Interfaces() }
-
-// Next is as Ring.Next.
-func (r *MemoryRing) Next(wait time.Duration) (*capture.Batch, error) {
-	select {
-	case b, open := <-r.full:
-		return ended(b, open)
-	default:
-	}
-	if wait <= 0 {
-		return nil, nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case b, open := <-r.full:
-		return ended(b, open)
-	case <-timer.C:
-		return nil, nil
-	}
-}
-
-func ended(b *capture.Batch, open bool) (*capture.Batch, error) {
-	if !open {
-		return nil, io.EOF
-	}
-	return b, nil
 }

@@ -94,7 +94,7 @@ func (in *Input) steps(l link) []step {
 		steps = append(steps, step{"PACKET_VNET_HDR", option(unix.PACKET_VNET_HDR, 1)})
 	}
 	if hardwareTimes(l.name) {
-		steps = append(steps, step{"PACKET_TIMESTAMP", option(unix.PACKET_TIMESTAMP, unix.SOF_TIMESTAMPING_RAW_HARDWARE)})
+		steps = append(steps, step{"PACKET_TIMESTAMP", (*socket).useClock})
 	}
 	if l.hardware == loopback {
 		steps = append(steps, step{"PACKET_IGNORE_OUTGOING", option(unix.PACKET_IGNORE_OUTGOING, 1)})

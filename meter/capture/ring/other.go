@@ -4,10 +4,15 @@ package ring
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"flowmeter/meter/capture"
 )
+
+// errNeedsLinux is what an Input says elsewhere.
+var errNeedsLinux = fmt.Errorf("live interfaces are read with AF_PACKET: this needs Linux (%w)", errors.ErrUnsupported)
 
 // Input is one or several interfaces and the rings that read them. It needs
 // Linux.

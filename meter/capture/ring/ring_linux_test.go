@@ -174,6 +174,35 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestHardwareClock takes the NIC's times while its clock can be right, and
+// else moves those that are there.
+func TestHardwareClock(t *testing.T) {
+	const late = 40 * time.Second
+	for off, moved := range map[time.Duration]bool{0: false, -late: false, 37 * time.Second: true, -1e6 * time.Second: true} {
+		var frames []made
+		stamp := time.Now().Add(off)
+		for i := range 3 {
+			frames = append(frames, made{data: macs + ip, link: 14, hardware: 1, sec: uint32(stamp.Unix()), nsec: uint32(i), status: unix.TP_STATUS_TS_RAW_HARDWARE})
+		}
+		frames[2].status = unix.TP_STATUS_TS_SOFTWARE
+		r, sockets := handRing(t, [][]byte{makeBlock(4096, false, frames...)})
+		sockets[0].clock = true
+		b := mustNext(t, r)
+		for i, f := range b.Frames {
+			want := stamp.Unix()
+			if moved && i < 2 {
+				want = time.Now().Unix()
+			}
+			if got := f.Time / 1e9; got < want-2 || got > want+2 || sockets[0].clock == moved {
+				t.Errorf("%v off: frame %d has time %d, not %d", off, i, got, want)
+			}
+		}
+		if d := b.Frames[1].Time - b.Frames[0].Time; d != 1 {
+			t.Errorf("%v off: %d ns between two frames", off, d)
+		}
+	}
+}
+
 // TestKernelAtLeast compares releases as distributions write them.
 func TestKernelAtLeast(t *testing.T) {
 	for release, want := range map[string]bool{

@@ -19,6 +19,7 @@ type socket struct {
 	memory []byte
 	blocks []block
 	walker walker
+	clock  bool // times may be those of the NIC's clock, which is still to be trusted
 
 	// Only the reader, one goroutine, uses these.
 	current *block // being walked, or nil
@@ -29,7 +30,6 @@ type socket struct {
 	handed  atomic.Uint64 // frames that were in blocks handed over
 	stopped atomic.Bool   // takes no more frames
 	since   time.Time     // when it stopped; written before stopped
-	final   bool          // the counts were read once more after that
 
 	// The kernel's counts, kept since it forgets them when asked; under port.mu.
 	packets, drops, freezes uint64
@@ -80,6 +80,9 @@ func (s *socket) take() bool {
 	b.holders.Store(1)
 	s.current, s.at = b, begin(b.octets)
 	s.handed.Add(uint64(s.at.left))
+	if s.clock {
+		s.checkClock(time.Now())
+	}
 	if s.turn++; s.turn == len(s.blocks) {
 		s.turn = 0
 	}
