@@ -58,20 +58,21 @@ type interfaces interface{ Interfaces() []capture.Interface }
 type numbering struct {
 	table   *InterfaceTable
 	src     interfaces
+	known   []capture.Interface // as of when they were numbered: one that came back has another index
 	numbers []uint32
 }
 
 // of returns the numbers of a source's interfaces.
 func (n *numbering) of(src interfaces) []uint32 {
 	all := src.Interfaces()
-	if n.src == src && len(n.numbers) == len(all) {
+	if n.src == src && slices.Equal(n.known, all) {
 		return n.numbers
 	}
 	source := ""
 	if named, ok := src.(interface{ Name() string }); ok {
 		source = named.Name()
 	}
-	n.src, n.numbers = src, make([]uint32, len(all))
+	n.src, n.known, n.numbers = src, slices.Clone(all), make([]uint32, len(all))
 	for i := range all {
 		n.numbers[i] = n.table.number(&all[i], source, i, len(all))
 	}
