@@ -91,7 +91,7 @@ func (w *worker) frames(j *work) {
 		}
 		out := packet.Decode(&p.Headers, packet.LinkType(f.Link), j.batch.Data(f), f.WireLen)
 		if f.Flags&capture.Offloaded != 0 {
-			w.offloaded(p, f.Segment, out)
+			w.offloaded(p, f, out)
 			continue
 		}
 		w.packet(p, f.Link, out)
@@ -99,16 +99,21 @@ func (w *worker) frames(j *work) {
 }
 
 // offloaded takes a frame that the network card, or the kernel for it, joins
-// or cuts, as the packets that were on the wire.
-func (w *worker) offloaded(p *flow.Packet, payload uint16, out packet.Outcome) {
-	n := 1
-	if out == packet.OK {
+// or cuts, as the packets that were on the wire. Where what is cut is inside a
+// tunnel, these cannot be told: it counts as one.
+func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, out packet.Outcome) {
+	n, payload := 1, f.Segment
+	cut := packet.Layer(packet.HasTCP)
+	if f.Flags&capture.OffloadedUDP != 0 {
+		cut = packet.HasUDP
+	}
+	if out == packet.OK && p.Layers&cut != 0 {
 		n = p.Segments(payload)
 	}
 	w.count.OffloadFrames++
 	w.count.OffloadPackets += uint64(n)
 	if n == 1 {
-		w.packet(p, 0, out)
+		w.packet(p, f.Link, out)
 		return
 	}
 	whole := *p
@@ -116,7 +121,7 @@ func (w *worker) offloaded(p *flow.Packet, payload uint16, out packet.Outcome) {
 		p := &w.run[w.n]
 		p.Clock, p.Number = whole.Clock, whole.Number
 		p.Segment(&whole.Headers, payload, i)
-		w.packet(p, 0, out)
+		w.packet(p, f.Link, out)
 	}
 }
 

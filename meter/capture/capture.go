@@ -23,9 +23,10 @@ type Frame struct {
 type Flags uint8
 
 const (
-	Outgoing   Flags = 1 << iota // this host sent it (PACKET_OUTGOING)
-	NoChecksum                   // its transport checksum is not filled in: the NIC was to do that
-	Offloaded                    // several packets in one frame, as GRO and TSO make them; without Segment it is known of TCP alone
+	Outgoing     Flags = 1 << iota // this host sent it (PACKET_OUTGOING)
+	NoChecksum                     // its transport checksum is not filled in: the NIC was to do that
+	Offloaded                      // several packets in one frame, as GRO and TSO make them; without Segment it is known of TCP alone
+	OffloadedUDP                   // with Offloaded and Segment: it is UDP that is cut, not TCP
 )
 
 // Batch is a run of frames of one input that share one buffer. It is handed

@@ -175,7 +175,7 @@ func TestSegments(t *testing.T) {
 		block := makeBlock(4096, true, frame, frame)
 		frames, _ := walkBlock(&walker{vnet: true}, block, 10)
 		for _, f := range frames {
-			if f.Segment != tt.segment || (f.Flags&capture.Offloaded != 0) != (tt.segment > 0) {
+			if f.Segment != tt.segment || (f.Flags&capture.Offloaded != 0) != (tt.segment > 0) || (f.Flags&capture.OffloadedUDP != 0) != (tt.kind == 5) {
 				t.Errorf("type %d: %+v", tt.kind, f)
 			}
 			if data := string(block[f.Off:][:f.CapLen]); data != macs+"\x81\x00\x00\x07"+ip {

@@ -149,9 +149,13 @@ func frameFlags(status uint32, kind byte) (f capture.Flags) {
 // written over it.
 func (w *walker) segment(block []byte, f *capture.Frame) {
 	v := block[f.Off-vnetHeader : f.Off]
-	switch v[1] &^ vnetECN {
+	kind := v[1] &^ vnetECN
+	switch kind {
 	case vnetKindTCP4, vnetKindTCP6, vnetKindUDPL4:
 		f.Segment = binary.NativeEndian.Uint16(v[4:])
 		f.Flags |= capture.Offloaded
+	}
+	if kind == vnetKindUDPL4 {
+		f.Flags |= capture.OffloadedUDP
 	}
 }
