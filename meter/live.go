@@ -76,7 +76,7 @@ func (m *Meter) RunLive(rings []Ring, failed func(error)) error {
 	}
 	running.Wait()
 	total := m.Totals()
-	return total.Check(m.names)
+	return total.CheckEnd(m.names)
 }
 
 func (m *Meter) newLiveWorker(w *worker, ring Ring) *liveWorker {

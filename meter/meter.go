@@ -160,7 +160,7 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 	wait()
 	m.out.flush()
 	total := m.Totals()
-	return total.Check(m.names)
+	return total.CheckEnd(m.names)
 }
 
 // Finish gives the exporters the last batch, which carries the account of all
