@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -27,9 +28,11 @@ type Refresh struct {
 
 // Common is what the configurations of the wire exporters share.
 type Common struct {
-	Address    string // host:port
-	Live       bool   // set by who wires: packets come from an interface, not from traces
-	Domain     uint32 // observation domain (IPFIX), source id (v9); set by who wires
+	Address    string       // host:port
+	Live       bool         // set by who wires: packets come from an interface, not from traces
+	Sockets    *Sockets     // set by who wires: is told of connections; may be nil
+	Log        *slog.Logger // set by who wires; nil: slog.Default
+	Domain     uint32       // observation domain (IPFIX), source id (v9); set by who wires
 	Biflow     Biflow
 	Fields     []string // names of the information model, in this order; empty: the default ones
 	Rate       int      // records a second over UDP: AutoRate, 0 = no limit, or a number
@@ -65,12 +68,30 @@ func (c *Common) RateOf() int {
 }
 
 // Line returns how a collector is reached. Reading traces, the exporter gives
-// up after giveUp.
-func (c *Common) Line(network string, giveUp time.Duration) LineConfig {
+// up after giveUp; live, it never does, and takes a host that acknowledges
+// nothing for half a minute for gone.
+func (c *Common) Line(giveUp time.Duration) LineConfig {
+	l := LineConfig{Address: c.Address, Sockets: c.Sockets, GiveUp: giveUp, MaxWait: time.Second}
 	if c.Live {
-		return LineConfig{Network: network, Address: c.Address, MaxWait: 30 * time.Second}
+		l.GiveUp, l.MaxWait, l.Silence = 0, 30*time.Second, 30*time.Second
 	}
-	return LineConfig{Network: network, Address: c.Address, GiveUp: giveUp, MaxWait: time.Second}
+	return l
+}
+
+// Datagrams is Line for UDP: looking for a way costs little, and so is not put
+// off for long.
+func (c *Common) Datagrams(giveUp time.Duration) LineConfig {
+	l := c.Line(giveUp)
+	l.MaxWait = min(l.MaxWait, 5*time.Second)
+	return l
+}
+
+// Logger returns where the exporter says what happens to it.
+func (c *Common) Logger() *slog.Logger {
+	if c.Log != nil {
+		return c.Log
+	}
+	return slog.Default()
 }
 
 // CheckAddress returns an error that says what is wrong with a collector's

@@ -13,18 +13,29 @@ import (
 // bounds how much can be written without having been acknowledged.
 const sendBuffer = 256 << 10
 
+// MaxUnacknowledged is how many octets a connection can hold at most that the
+// collector has not acknowledged: the kernel doubles what it is asked for.
+const MaxUnacknowledged = 2 * sendBuffer
+
 // grace is what a connection that works still has when all waiting ends.
 const grace = 2 * time.Second
 
-// TCP is a connection on which only we send. A collector that closes it is
-// noticed at once, not by the write after the next.
+// TCP is a connection on which only we send, secured where LineConfig.TLS says
+// so. A collector that closes it is noticed at once, not by the write after
+// the next.
 type TCP struct {
 	line
-	gone chan error // what the read that waits for the end returned
+	wire    *net.TCPConn // what conn is, or what is beneath it
+	gone    chan error   // what the read that waits for the end returned
+	unacked int          // of the last connection, when it broke
 }
 
 // NewTCP returns a TCP that has not been opened yet.
-func NewTCP(cfg LineConfig) *TCP { return &TCP{line: line{cfg: cfg, ctx: context.Background()}} }
+func NewTCP(cfg LineConfig) *TCP {
+	t := &TCP{line: line{cfg: cfg, ctx: context.Background()}}
+	t.dialer = t.reach
+	return t
+}
 
 // Start sets the context that ends all waiting.
 func (t *TCP) Start(ctx context.Context) { t.ctx = ctx }
@@ -36,12 +47,15 @@ func (t *TCP) Open() bool {
 	}
 	select {
 	case <-t.gone:
-		t.broken()
+		t.lose()
 		return false
 	default:
 		return true
 	}
 }
+
+// Gone is closed, after what ended it, when the other side ends the connection.
+func (t *TCP) Gone() <-chan error { return t.gone }
 
 // Connect waits for a connection. Its error is ErrUnreachable.
 func (t *TCP) Connect() error {
@@ -52,13 +66,50 @@ func (t *TCP) Connect() error {
 		return err
 	}
 	conn := t.conn
-	if c, ok := conn.(*net.TCPConn); ok {
-		c.SetWriteBuffer(sendBuffer)
-	}
-	t.gone = make(chan error, 1)
-	go watch(conn, t.gone)
 	context.AfterFunc(t.ctx, func() { conn.SetWriteDeadline(time.Now().Add(grace)) })
 	return nil
+}
+
+// reach makes a connection, up to where messages may be sent.
+func (t *TCP) reach() (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(t.ctx, "tcp", t.cfg.Address)
+	if err != nil {
+		return nil, err
+	}
+	t.wire = conn.(*net.TCPConn)
+	t.wire.SetWriteBuffer(sendBuffer)
+	t.remove = t.cfg.Sockets.add(t.wire)
+	t.gone = make(chan error, 1)
+	if t.cfg.TLS != nil {
+		conn, err = t.secured()
+	} else {
+		go watch(conn, t.gone)
+	}
+	if err != nil {
+		t.wire.Close()
+		t.remove()
+		return nil, err
+	}
+	if t.cfg.Silence > 0 {
+		go t.guard(conn, t.wire, t.gone)
+	}
+	return conn, nil
+}
+
+// secured makes a TLS connection of the wire.
+func (t *TCP) secured() (net.Conn, error) {
+	begin := time.Now()
+	conn, err := t.cfg.TLS.secure(t.ctx, t.wire, t.cfg.Address)
+	if err != nil {
+		return nil, err
+	}
+	handshake := time.Since(begin)
+	go watch(conn, t.gone)
+	if err := verdict(t.gone, handshake); err != nil {
+		return nil, t.cfg.TLS.explain(t.cfg.Address, err)
+	}
+	return conn, nil
 }
 
 // watch reads until the other side ends the connection; a collector has
@@ -72,6 +123,46 @@ func watch(conn net.Conn, gone chan<- error) {
 	close(gone)
 }
 
+// guard ends the waiting of a write to a host that has fallen silent. TCP
+// alone would go on for a quarter of an hour.
+func (t *TCP) guard(conn net.Conn, wire *net.TCPConn, gone <-chan error) {
+	tick := time.NewTicker(min(time.Second, t.cfg.Silence/4))
+	defer tick.Stop()
+	suspected := 0
+	for {
+		select {
+		case <-gone:
+			return
+		case <-tick.C:
+		}
+		if silent(wire) < t.cfg.Silence {
+			suspected = 0
+		} else if suspected++; suspected == 3 { // one probe of a closed window may be on its way
+			wire.SetDeadline(time.Now()) // ends the read as well, and so all that waits
+			return
+		}
+	}
+}
+
+// lose notes what the collector has not acknowledged and drops the connection.
+func (t *TCP) lose() {
+	t.unacked = t.Unacknowledged()
+	t.broken()
+}
+
+// Unacknowledged returns how many of the octets written the collector's host
+// has not acknowledged: on this connection or, when there is none, on the last
+// one as it broke. What TLS adds is in it.
+func (t *TCP) Unacknowledged() int {
+	if t.conn == nil {
+		return t.unacked
+	}
+	if n, ok := unacknowledged(t.wire); ok {
+		return n
+	}
+	return MaxUnacknowledged
+}
+
 // Send writes one message. Any error is ErrBroken, and the connection gone.
 func (t *TCP) Send(msg []byte) error {
 	if !t.Open() {
@@ -81,7 +172,7 @@ func (t *TCP) Send(msg []byte) error {
 		t.conn.SetWriteDeadline(time.Now().Add(t.cfg.GiveUp))
 	}
 	if _, err := t.conn.Write(msg); err != nil {
-		t.broken()
+		t.lose()
 		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	t.works()
@@ -90,16 +181,18 @@ func (t *TCP) Send(msg []byte) error {
 
 // Finish tells the collector that nothing more comes and waits until it has
 // closed its side too, but not longer than the given time. ErrBroken is
-// returned if it had gone before, and so may not have read all.
+// returned if it had gone before, and so may not have read all; ErrNoAnswer if
+// it did not close its side.
 func (t *TCP) Finish(wait time.Duration) error {
 	if !t.Open() {
 		return ErrBroken
 	}
-	defer t.broken()
-	c, ok := t.conn.(*net.TCPConn)
+	defer t.lose()
+	c, ok := t.conn.(interface{ CloseWrite() error })
 	if !ok {
 		return nil
 	}
+	t.conn.SetWriteDeadline(time.Now().Add(wait))
 	if err := c.CloseWrite(); err != nil {
 		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
@@ -108,13 +201,19 @@ func (t *TCP) Finish(wait time.Duration) error {
 		if !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%w: %w", ErrBroken, err)
 		}
+		return nil
 	case <-time.After(wait):
+		return ErrNoAnswer
 	}
-	return nil
 }
+
+// ErrNoAnswer is returned when a collector did not say that it has read all.
+var ErrNoAnswer = errors.New("the collector did not close its side of the connection")
 
 // Close drops the connection.
 func (t *TCP) Close() error {
-	t.broken()
+	if t.conn != nil {
+		t.lose()
+	}
 	return nil
 }
