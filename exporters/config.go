@@ -1,6 +1,7 @@
 package exporters
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -29,6 +30,8 @@ type Refresh struct {
 // Common is what the configurations of the wire exporters share.
 type Common struct {
 	Address    string       // host:port
+	Addresses  []string     // of several collectors, in place of Address; who wires makes an exporter for each
+	Mode       Mode         // which of them get a record
 	Live       bool         // set by who wires: packets come from an interface, not from traces
 	Sockets    *Sockets     // set by who wires: is told of connections; may be nil
 	Log        *slog.Logger // set by who wires; nil: slog.Default
@@ -141,6 +144,8 @@ func (c *Common) Keys() conf.Fields {
 				v.Errorf("for example collector.example.net:4739", "%v", err)
 			}
 		},
+		"addresses":   c.addresses,
+		"mode":        func(v conf.Value) { c.Mode = Mode(v.Enum(modes...)) },
 		"rate":        func(v conf.Value) { c.Rate = int(v.Int(0, 1e9)) },
 		"max_message": func(v conf.Value) { c.MaxMessage = int(v.Int(MinMessage, 65507)) },
 		"path_mtu": func(v conf.Value) {
@@ -151,6 +156,47 @@ func (c *Common) Keys() conf.Fields {
 			v.Map(conf.Fields{"records": func(v conf.Value) { c.Queue.Records = int(v.Int(1, 1<<30)) }})
 		},
 	}
+}
+
+// addresses reads the addresses of several collectors.
+func (c *Common) addresses(v conf.Value) {
+	v.Each(func(item conf.Value) {
+		address := item.Str()
+		if err := CheckAddress(address); err != nil {
+			item.Errorf("for example collector.example.net:4739", "%v", err)
+		} else if slices.Contains(c.Addresses, address) {
+			item.Errorf("remove one of the two", "address %q stands twice", address)
+		}
+		c.Addresses = append(c.Addresses, address)
+	})
+}
+
+// CheckCollectors returns an error that says what is wrong with the address,
+// or the addresses.
+func (c *Common) CheckCollectors() error {
+	switch {
+	case len(c.Addresses) == 0 && c.Mode != All:
+		return fmt.Errorf("mode: %v is for several collectors: addresses: [one:4739, two:4739]", c.Mode)
+	case len(c.Addresses) == 0:
+		return CheckAddress(c.Address)
+	case c.Address != "":
+		return errors.New("address and addresses: write one of the two")
+	}
+	return nil
+}
+
+// One returns c for one of its collectors.
+func (c Common) One(address string) Common {
+	c.Address, c.Addresses, c.Mode = address, nil, All
+	return c
+}
+
+// Collectors returns the addresses of all collectors.
+func (c *Common) Collectors() []string {
+	if len(c.Addresses) > 0 {
+		return c.Addresses
+	}
+	return []string{c.Address}
 }
 
 // TemplateKeys is Keys, and those of the formats that have templates.

@@ -87,7 +87,7 @@ func (t *TLS) explain(address string, err error) error {
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		expired   x509.CertificateInvalidError
-		alert     tls.AlertError
+		alert     *net.OpError
 		plain     tls.RecordHeaderError
 	)
 	hint := ""
@@ -98,7 +98,7 @@ func (t *TLS) explain(address string, err error) error {
 		hint = ": the key server_name of tls is for a collector whose certificate has another name than its address"
 	case errors.As(err, &expired):
 		hint = ": it is the collector's certificate that needs renewing"
-	case errors.As(err, &alert):
+	case errors.As(err, &alert) && alert.Op == "remote error": // as crypto/tls calls alerts
 		hint = t.blame()
 	case errors.As(err, &plain):
 		hint = ": what answers there does not speak TLS"

@@ -74,7 +74,7 @@ func (c *Config) stream() bool { return c.Transport == TCP || c.Transport == TLS
 func (c *Config) Validate() error {
 	var errs []error
 	if c.Transport == UDP || c.stream() {
-		errs = append(errs, exporters.CheckAddress(c.Address))
+		errs = append(errs, c.CheckCollectors())
 	}
 	if c.Transport == File && c.Path == "" {
 		errs = append(errs, errors.New("an IPFIX file needs a path"))
