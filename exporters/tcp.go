@@ -26,8 +26,14 @@ const grace = 2 * time.Second
 type TCP struct {
 	line
 	wire    *net.TCPConn // what conn is, or what is beneath it
-	gone    chan error   // what the read that waits for the end returned
-	unacked int          // of the last connection, when it broke
+	end     *ending
+	unacked int // of the last connection, when it broke
+}
+
+// ending is how a connection ended: it is known once gone is closed.
+type ending struct {
+	gone chan struct{}
+	err  error // io.EOF: the other side ended it in order
 }
 
 // NewTCP returns a TCP that has not been opened yet.
@@ -46,7 +52,7 @@ func (t *TCP) Open() bool {
 		return false
 	}
 	select {
-	case <-t.gone:
+	case <-t.end.gone:
 		t.lose()
 		return false
 	default:
@@ -54,8 +60,11 @@ func (t *TCP) Open() bool {
 	}
 }
 
-// Gone is closed, after what ended it, when the other side ends the connection.
-func (t *TCP) Gone() <-chan error { return t.gone }
+// Gone is closed when the other side ends the connection.
+func (t *TCP) Gone() <-chan struct{} { return t.end.gone }
+
+// Cause tells, once Gone is closed, what ended the connection.
+func (t *TCP) Cause() error { return t.end.err }
 
 // Connect waits for a connection. Its error is ErrUnreachable.
 func (t *TCP) Connect() error {
@@ -80,11 +89,11 @@ func (t *TCP) reach() (net.Conn, error) {
 	t.wire = conn.(*net.TCPConn)
 	t.wire.SetWriteBuffer(sendBuffer)
 	t.remove = t.cfg.Sockets.add(t.wire)
-	t.gone = make(chan error, 1)
+	t.end = &ending{gone: make(chan struct{})}
 	if t.cfg.TLS != nil {
 		conn, err = t.secured()
 	} else {
-		go watch(conn, t.gone)
+		go t.end.watch(conn)
 	}
 	if err != nil {
 		t.wire.Close()
@@ -92,7 +101,7 @@ func (t *TCP) reach() (net.Conn, error) {
 		return nil, err
 	}
 	if t.cfg.Silence > 0 {
-		go t.guard(conn, t.wire, t.gone)
+		go t.guard(t.wire, t.end.gone)
 	}
 	return conn, nil
 }
@@ -105,8 +114,8 @@ func (t *TCP) secured() (net.Conn, error) {
 		return nil, err
 	}
 	handshake := time.Since(begin)
-	go watch(conn, t.gone)
-	if err := verdict(t.gone, handshake); err != nil {
+	go t.end.watch(conn)
+	if err := verdict(t.end, handshake); err != nil {
 		return nil, t.cfg.TLS.explain(t.cfg.Address, err)
 	}
 	return conn, nil
@@ -114,18 +123,17 @@ func (t *TCP) secured() (net.Conn, error) {
 
 // watch reads until the other side ends the connection; a collector has
 // nothing to say.
-func watch(conn net.Conn, gone chan<- error) {
-	_, err := io.Copy(io.Discard, conn)
-	if err == nil {
-		err = io.EOF
+func (e *ending) watch(conn net.Conn) {
+	_, e.err = io.Copy(io.Discard, conn)
+	if e.err == nil {
+		e.err = io.EOF
 	}
-	gone <- err
-	close(gone)
+	close(e.gone)
 }
 
 // guard ends the waiting of a write to a host that has fallen silent. TCP
 // alone would go on for a quarter of an hour.
-func (t *TCP) guard(conn net.Conn, wire *net.TCPConn, gone <-chan error) {
+func (t *TCP) guard(wire *net.TCPConn, gone <-chan struct{}) {
 	tick := time.NewTicker(min(time.Second, t.cfg.Silence/4))
 	defer tick.Stop()
 	suspected := 0
@@ -197,8 +205,8 @@ func (t *TCP) Finish(wait time.Duration) error {
 		return fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	select {
-	case err := <-t.gone:
-		if !errors.Is(err, io.EOF) {
+	case <-t.end.gone:
+		if err := t.Cause(); !errors.Is(err, io.EOF) {
 			return fmt.Errorf("%w: %w", ErrBroken, err)
 		}
 		return nil

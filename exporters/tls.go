@@ -118,10 +118,10 @@ func (t *TLS) blame() string {
 // the handshake is over for us before the collector has seen it, and a refusal
 // is the first thing to be read. A round trip is as long as the handshake was
 // at most.
-func verdict(gone <-chan error, handshake time.Duration) error {
+func verdict(e *ending, handshake time.Duration) error {
 	select {
-	case err := <-gone:
-		return err
+	case <-e.gone:
+		return e.err
 	case <-time.After(min(max(2*handshake, 20*time.Millisecond), time.Second)):
 		return nil
 	}

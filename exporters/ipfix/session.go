@@ -97,8 +97,8 @@ func (s *session) wait() error {
 	select {
 	case <-s.backlog.Ready():
 	case <-s.ctx.Done():
-	case err := <-s.tcp.Gone():
-		return fmt.Errorf("%w: closed by the collector: %v", exporters.ErrBroken, err)
+	case <-s.tcp.Gone():
+		return fmt.Errorf("%w by the collector: %v", exporters.ErrBroken, s.tcp.Cause()) // not %w: EOF is no end of ours
 	case <-second.C:
 		s.backlog.Settle(s.tcp.Unacknowledged())
 	}
