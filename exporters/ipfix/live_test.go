@@ -179,24 +179,24 @@ func TestLiveOutages(t *testing.T) {
 		p, cfg := newPeer(t, secure)
 		p.run()
 		f := feed(t, cfg)
-		rest := sample.Records(3, 300_000)
-		rest = f.steadily(rest, 200, time.Second)
+		rest := sample.Records(3, 100_000)
+		rest = f.steadily(rest, 100, time.Second)
 		p.signal(syscall.SIGSTOP)
-		rest = f.steadily(rest, 1000, 3*time.Second)
+		rest = f.steadily(rest, 400, 2*time.Second)
 		if f.e.Stats().SpoolRecords.Load() == 0 {
 			t.Error("nothing went to disk while the collector stood still")
 		}
 		p.signal(syscall.SIGCONT)
-		rest = f.steadily(rest, 200, time.Second)
+		rest = f.steadily(rest, 100, time.Second)
 		p.signal(syscall.SIGKILL)
-		rest = f.steadily(rest, 200, 2*time.Second)
+		rest = f.steadily(rest, 100, 2*time.Second)
 		if f.e.Stats().Up.Load() {
 			t.Error("the exporter is said to be up, the collector is dead")
 		}
 		p.run()
-		rest = f.steadily(rest, 200, time.Second)
+		rest = f.steadily(rest, 100, time.Second)
 		p.signal(syscall.SIGSTOP)
-		rest = f.steadily(rest, 1000, time.Second)
+		rest = f.steadily(rest, 400, time.Second)
 		p.signal(syscall.SIGKILL)
 		p.run()
 		f.steadily(rest, 50, time.Second)
@@ -214,13 +214,13 @@ func TestLiveOrder(t *testing.T) {
 	p, cfg := newPeer(t, false)
 	cfg.Spool.Rate = 0
 	f := feed(t, cfg)
-	rest := f.steadily(sample.TCP4(200_000), 400, time.Second)
+	rest := f.steadily(sample.TCP4(60_000), 100, time.Second)
 	p.run()
-	rest = f.steadily(rest, 400, 2*time.Second)
+	rest = f.steadily(rest, 100, 2*time.Second)
 	p.signal(syscall.SIGSTOP)
-	rest = f.steadily(rest, 1500, time.Second)
+	rest = f.steadily(rest, 600, time.Second)
 	p.signal(syscall.SIGCONT)
-	f.steadily(rest, 400, time.Second)
+	f.steadily(rest, 100, time.Second)
 	f.sent(40 * time.Second)
 	f.end()
 	f.check(p)
@@ -310,7 +310,7 @@ func TestLiveWithoutSpool(t *testing.T) {
 	other.run()
 	g := feed(t, otherCfg)
 	p.signal(syscall.SIGSTOP)
-	records := sample.TCP4(150_000)
+	records := sample.TCP4(100_000)
 	for i := 0; i < len(records); i += 10_000 {
 		f.give(records[i : i+10_000])
 		g.give(records[i : i+10_000])
@@ -354,7 +354,7 @@ func TestLiveDiskFull(t *testing.T) {
 	f := feed(t, cfg)
 	f.give(sample.TCP4(1000))
 	until(t, "the spool works", 5*time.Second, func() bool { return f.e.Stats().SpoolRecords.Load() > 0 })
-	full(t, cfg)
+	full(t)
 	f.give(sample.TCP4(60_000))
 	until(t, "the loss is counted", 10*time.Second, func() bool { return f.e.Stats().Dropped(exporters.SpoolFailed) > 0 })
 	f.end()
@@ -367,9 +367,9 @@ func TestLiveDiskFull(t *testing.T) {
 	}
 }
 
-// full makes the spool's next file impossible: this process may write files of
-// no more than what they have now.
-func full(t *testing.T, cfg Config) {
+// full lets files of this process become no larger than 200 kB each, which is
+// less than those of the spool.
+func full(t *testing.T) {
 	t.Helper()
 	var was syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
@@ -379,7 +379,6 @@ func full(t *testing.T, cfg Config) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was) })
-	_ = cfg
 }
 
 // childExporter spools records for a collector that is not there, and says how

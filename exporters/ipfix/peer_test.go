@@ -1,6 +1,7 @@
 package ipfix
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -37,7 +38,8 @@ func TestMain(m *testing.M) {
 // session-1, session-2, … It ends every connection as soon as the other side
 // does.
 func childCollector() {
-	l, err := net.Listen("tcp", os.Getenv("METER_TEST_ADDRESS"))
+	lc := net.ListenConfig{Control: smallBuffer} // so that few records fill it
+	l, err := lc.Listen(context.Background(), "tcp", os.Getenv("METER_TEST_ADDRESS"))
 	exitIf(err)
 	if dir := os.Getenv("METER_TEST_CERTS"); dir != "" {
 		l = tls.NewListener(l, childTLS(dir))
@@ -59,6 +61,10 @@ func childCollector() {
 			conn.Close()
 		}()
 	}
+}
+
+func smallBuffer(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 256<<10) })
 }
 
 func childTLS(dir string) *tls.Config {
