@@ -35,6 +35,7 @@ type Common struct {
 	Live       bool         // set by who wires: packets come from an interface, not from traces
 	Sockets    *Sockets     // set by who wires: is told of connections; may be nil
 	Log        *slog.Logger // set by who wires; nil: slog.Default
+	Resolver   Resolver     // finds collectors over UDP; nil: the system's
 	Domain     uint32       // observation domain (IPFIX), source id (v9); set by who wires
 	Biflow     Biflow
 	Fields     []string // names of the information model, in this order; empty: the default ones
@@ -74,7 +75,7 @@ func (c *Common) RateOf() int {
 // up after giveUp; live, it never does, and takes a host that acknowledges
 // nothing for half a minute for gone.
 func (c *Common) Line(giveUp time.Duration) LineConfig {
-	l := LineConfig{Address: c.Address, Sockets: c.Sockets, GiveUp: giveUp, MaxWait: time.Second}
+	l := LineConfig{Address: c.Address, Sockets: c.Sockets, Resolver: c.Resolver, GiveUp: giveUp, MaxWait: time.Second}
 	if c.Live {
 		l.GiveUp, l.MaxWait, l.Silence = 0, 30*time.Second, 30*time.Second
 	}

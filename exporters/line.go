@@ -124,10 +124,19 @@ func (l *line) hangUp() error {
 	if l.conn == nil {
 		return nil
 	}
-	err := l.conn.Close()
+	err := wireOf(l.conn).Close()
 	l.remove()
 	l.conn = nil
 	return err
+}
+
+// wireOf returns what is beneath a TLS connection: to close that one itself
+// would first wait until it can say so.
+func wireOf(conn net.Conn) net.Conn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn()
+	}
+	return conn
 }
 
 // works notes that something was sent. An outage is over when a connection

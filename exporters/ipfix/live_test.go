@@ -30,15 +30,24 @@ type feeder struct {
 
 func feed(t testing.TB, cfg Config) *feeder {
 	t.Helper()
+	f := prepare(t, cfg)
+	f.start()
+	return f
+}
+
+func prepare(t testing.TB, cfg Config) *feeder {
+	t.Helper()
 	e, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	qc := exporters.DefaultQueue()
 	qc.Log = quietLog()
-	f := &feeder{t: t, e: e, q: exporters.NewQueue("live", e, qc), done: make(chan error, 1)}
-	go func() { f.done <- f.q.Run(t.Context()) }()
-	return f
+	return &feeder{t: t, e: e, q: exporters.NewQueue("live", e, qc), done: make(chan error, 1)}
+}
+
+func (f *feeder) start() {
+	go func() { f.done <- f.q.Run(f.t.Context()) }()
 }
 
 // give offers records; none of this may take long.
