@@ -148,7 +148,7 @@ func (g *Group) choose(flowID uint64) *member {
 	if chosen == nil || chosen == meant {
 		return meant
 	}
-	meant.Stats().Others.Add(1)
+	meant.Stats().Rerouted.Add(1)
 	return chosen
 }
 

@@ -152,7 +152,7 @@ func TestGroupBalanceWithoutOne(t *testing.T) {
 	sinks[1].stats.Up.Store(true)
 	g.Offer(b)
 	finish(g, wait)
-	if moved := sinks[1].stats.Others.Load(); moved != uint64(len(before[1])) || moved == 0 {
+	if moved := sinks[1].stats.Rerouted.Load(); moved != uint64(len(before[1])) || moved == 0 {
 		t.Errorf("%d counted as moved, %d were its own", moved, len(before[1]))
 	}
 	if n := len(sinks[1].got()); n != 2*len(before[1]) {
@@ -202,7 +202,7 @@ func TestGroupFailover(t *testing.T) {
 	if a, b := len(sinks[0].got()), len(sinks[1].got()); a != 10+20+5000+70000 || b != 300 {
 		t.Errorf("first got %d, second %d", a, b)
 	}
-	if n := sinks[0].stats.Others.Load(); n != 300 {
+	if n := sinks[0].stats.Rerouted.Load(); n != 300 {
 		t.Errorf("%d counted as taken by another", n)
 	}
 }

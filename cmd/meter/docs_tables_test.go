@@ -208,6 +208,8 @@ var sections = map[string]string{
 	"`jsonl` and `csv`":   "exporters: [{jsonl: {%s}}]",
 	"`prometheus`":        "exporters: [{prometheus: {%s}}]",
 	"`template_refresh`":  "exporters: [{ipfix: {template_refresh: {%s}}}]",
+	"`tls`":               "exporters: [{ipfix: {tls: {%s}}}]",
+	"`spool`":             "exporters: [{ipfix: {spool: {%s}}}]",
 	"`queue`":             "exporters: [{ipfix: {queue: {%s}}}]",
 	"`engine`":            "exporters: [{netflow5: {engine: {%s}}}]",
 }

@@ -37,7 +37,7 @@ func TestLiveFailover(t *testing.T) {
 	give(time.Second)
 	first.signal(syscall.SIGKILL)
 	give(5 * time.Second)
-	moved := a.e.Stats().Others.Load()
+	moved := a.e.Stats().Rerouted.Load()
 	if moved == 0 || b.e.Stats().Records.Load() == 0 {
 		t.Errorf("%d records moved, the second sent %d", moved, b.e.Stats().Records.Load())
 	}
@@ -62,7 +62,7 @@ func TestLiveFailover(t *testing.T) {
 			t.Fatalf("record %d of %d went to nobody", i, given)
 		}
 	}
-	if uint64(len(fromSecond)) != a.e.Stats().Others.Load() {
-		t.Errorf("the second got %d, %d are counted as moved", len(fromSecond), a.e.Stats().Others.Load())
+	if uint64(len(fromSecond)) != a.e.Stats().Rerouted.Load() {
+		t.Errorf("the second got %d, %d are counted as moved", len(fromSecond), a.e.Stats().Rerouted.Load())
 	}
 }

@@ -212,13 +212,3 @@ func (d *Disk) Close(sent uint64) error {
 	}
 	return errors.Join(err, d.running.release())
 }
-
-// abandon lets go of the files without a word, as a crash does. It is for
-// tests.
-func (d *Disk) abandon() {
-	d.closeReader()
-	if d.out != nil {
-		d.out.Close()
-	}
-	d.running.file.Close()
-}

@@ -34,6 +34,15 @@ func open(t *testing.T, cfg Config, generation uint64) (*Disk, *exporters.Stats,
 	return d, stats, f
 }
 
+// abandon lets go of the files without a word, as a crash does.
+func (d *Disk) abandon() {
+	d.closeReader()
+	if d.out != nil {
+		d.out.Close()
+	}
+	d.running.file.Close()
+}
+
 // templateMessage has the template that messages of message use: one field,
 // flowId.
 func templateMessage() Message {
