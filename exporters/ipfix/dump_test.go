@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,4 +53,25 @@ func TestSpoolByOthers(t *testing.T) {
 	if n := strings.Count(tshark, "FlowId:") + strings.Count(tshark, "Flow Id:"); n < 3000 {
 		t.Errorf("tshark found %d flows of 3000", n)
 	}
+}
+
+// TestLiveDiskFull has a spool on a file system of 700 kB.
+func TestLiveDiskFull(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("mounting needs root")
+		}
+		t.Skip("mounting needs root")
+	}
+	_, cfg := newPeer(t, false)
+	if err := os.Mkdir(cfg.Spool.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", cfg.Spool.Dir, "tmpfs", 0, "size=700k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Unmount(cfg.Spool.Dir, syscall.MNT_DETACH) })
+	f := feed(t, cfg)
+	f.give(sample.TCP4(60_000))
+	f.checkFull(60_000)
 }

@@ -357,37 +357,36 @@ func TestLiveUnwritableSpool(t *testing.T) {
 	}
 }
 
-// TestLiveDiskFull has a spool that takes nothing any more.
-func TestLiveDiskFull(t *testing.T) {
+// TestLiveDiskBroken has a spool that can make no new file.
+func TestLiveDiskBroken(t *testing.T) {
 	_, cfg := newPeer(t, false)
+	cfg.Spool.Size = 2 << 20 // files of 512 KiB
 	f := feed(t, cfg)
 	f.give(sample.TCP4(1000))
 	until(t, "the spool works", 5*time.Second, func() bool { return f.e.Stats().SpoolRecords.Load() > 0 })
-	full(t)
+	if err := os.Rename(cfg.Spool.Dir, cfg.Spool.Dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.Spool.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	f.give(sample.TCP4(60_000))
-	until(t, "the loss is counted", 10*time.Second, func() bool { return f.e.Stats().Dropped(exporters.SpoolFailed) > 0 })
-	f.end()
-	s := f.e.Stats()
-	if n := s.SpoolRecords.Load() + int64(s.Lost().Records); n != 61_000 {
-		t.Errorf("%d in the spool and %d lost, of 61000", s.SpoolRecords.Load(), s.Lost().Records)
-	}
-	if s.Errors.Load() == 0 {
-		t.Error("it was not said")
-	}
+	f.checkFull(61_000)
 }
 
-// full lets files of this process become no larger than 200 kB each, which is
-// less than those of the spool.
-func full(t *testing.T) {
-	t.Helper()
-	var was syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
-		t.Fatal(err)
+// checkFull waits for the first loss of a spool that takes nothing more, and
+// checks the account of all that was given.
+func (f *feeder) checkFull(given int) {
+	f.t.Helper()
+	until(f.t, "the loss is counted", 10*time.Second, func() bool { return f.e.Stats().Dropped(exporters.SpoolFailed) > 0 })
+	f.end()
+	s := f.e.Stats()
+	if n := s.SpoolRecords.Load() + int64(s.Lost().Records); n != int64(given) {
+		f.t.Errorf("%d in the spool and %d lost, of %d", s.SpoolRecords.Load(), s.Lost().Records, given)
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 200_000, Max: was.Max}); err != nil {
-		t.Fatal(err)
+	if s.Errors.Load() == 0 {
+		f.t.Error("it was not said")
 	}
-	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was) })
 }
 
 // childExporter spools records for a collector that is not there, and says how
@@ -402,15 +401,19 @@ func childExporter() {
 	qc.Log = quietLog()
 	q := exporters.NewQueue("child", e, qc)
 	go q.Run(testContext{})
-	records := sample.TCP4(500_000)
-	for i := 0; ; i += 100 {
+	records := sample.TCP4(childRecords)
+	for i := 0; i < childRecords; i += 100 {
 		b := batch(records[i : i+100])
 		b.Retain(1)
 		q.Offer(b)
 		time.Sleep(time.Millisecond)
 		fmt.Println(i+100, e.Stats().SpoolRecords.Load())
 	}
+	select {}
 }
+
+// childRecords is how many records the child that is killed has to give.
+const childRecords = 200_000
 
 // testContext never ends.
 type testContext struct{}
@@ -434,11 +437,12 @@ func TestLiveKillNine(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(3 * time.Second)
+	until(t, "the child spools", 30*time.Second, func() bool { st, err := out.Stat(); return err == nil && st.Size() > 2000 })
+	time.Sleep(time.Second)
 	child.Process.Kill()
 	child.Wait()
 	given, spooled := lastLine(t, out.Name())
-	if spooled < 10_000 {
+	if spooled < 2000 {
 		t.Fatalf("only %d of %d records were in the spool", spooled, given)
 	}
 	p.run()
@@ -452,7 +456,7 @@ func TestLiveKillNine(t *testing.T) {
 	f.end()
 	times, _ := p.flows()
 	arrived := 0
-	for i, r := range sample.TCP4(500_000) {
+	for i, r := range sample.TCP4(childRecords) {
 		there := times[flowPiece{r.FlowID, uint64(r.Piece)}] > 0
 		if there {
 			arrived++

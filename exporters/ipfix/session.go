@@ -14,6 +14,7 @@ type session struct {
 	*liveOut
 	generation uint64 // of the run whose templates are used
 	sequence   uint32 // data records sent
+	buf        []byte // the message that is on its way: the backlog's own may not be changed
 }
 
 // stream sends until nothing more is to be sent in this session. With an error
@@ -48,9 +49,7 @@ func (s *session) stream(intro []spool.Message) (failed *spool.Taken, err error)
 func (s *session) introduce(intro []spool.Message) error {
 	for i := range intro {
 		m := &intro[i]
-		msg := append([]byte{}, m.Buf...)
-		copy(msg[4:8], intro[0].Buf[4:8])
-		if err := s.transmit(msg, m.Records); err != nil {
+		if err := s.transmit(m.Buf, intro[0].Buf[4:8], m.Records); err != nil {
 			return err
 		}
 	}
@@ -58,10 +57,13 @@ func (s *session) introduce(intro []spool.Message) error {
 	return nil
 }
 
-// transmit sends a message under this session's sequence number.
-func (s *session) transmit(msg []byte, records uint64) error {
-	stamp(msg, s.sequence)
-	if err := s.tcp.Send(msg); err != nil {
+// transmit sends a message under this session's sequence number and the given
+// export time.
+func (s *session) transmit(msg, time []byte, records uint64) error {
+	s.buf = append(s.buf[:0], msg...)
+	copy(s.buf[4:8], time)
+	stamp(s.buf, s.sequence)
+	if err := s.tcp.Send(s.buf); err != nil {
 		return err
 	}
 	s.sequence += uint32(records)
@@ -77,7 +79,7 @@ func (s *session) message(t *spool.Taken) error {
 		s.pacer.Take(s.ctx, int(t.Flows.Records))
 	}
 	s.worked()
-	if err := s.transmit(t.Buf, t.Records); err != nil {
+	if err := s.transmit(t.Buf, t.Buf[4:8], t.Records); err != nil {
 		return err
 	}
 	if t.Again {

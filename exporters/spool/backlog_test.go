@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -301,7 +300,7 @@ func TestBacklogDiskFull(t *testing.T) {
 			t.Fatal("the disk takes nothing")
 		}
 	}
-	limitFiles(t, 4000)
+	mend := breakDisk(t, r.b.disk)
 	refused := 0
 	for range 100 {
 		if !r.offer() {
@@ -311,7 +310,7 @@ func TestBacklogDiskFull(t *testing.T) {
 	if refused == 0 || refused == 100 {
 		t.Errorf("%d of 100 were refused", refused)
 	}
-	limitFiles(t, 1<<40)
+	mend()
 	for range 100 {
 		if !r.offer() {
 			t.Fatal("there is room again, and it takes nothing")
@@ -321,17 +320,19 @@ func TestBacklogDiskFull(t *testing.T) {
 	r.check()
 }
 
-// limitFiles lets files of this process become no larger.
-func limitFiles(t *testing.T, octets uint64) {
+// breakDisk makes every write to a spool fail, until mend is called.
+func breakDisk(t *testing.T, d *Disk) (mend func()) {
 	t.Helper()
-	var was syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+	away := d.cfg.Dir + ".away"
+	if err := errors.Join(os.Rename(d.cfg.Dir, away), os.WriteFile(d.cfg.Dir, nil, 0o600), d.out.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: min(octets, was.Max), Max: was.Max}); err != nil {
-		t.Fatal(err)
+	return func() {
+		t.Helper()
+		if err := errors.Join(os.Remove(d.cfg.Dir), os.Rename(away, d.cfg.Dir)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was) })
 }
 
 // TestBacklogIntro: a session begins with what was put as such, and so does

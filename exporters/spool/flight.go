@@ -46,7 +46,7 @@ var (
 const leaseMessages = 64
 
 // Take returns the next message, if it is of the given generation. Its octets
-// are good until the next call.
+// are good until the next call, and not to be changed.
 func (b *Backlog) Take(generation uint64) (t Taken, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
