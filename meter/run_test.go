@@ -93,7 +93,7 @@ func checkBalance(t *testing.T, o *outcome, names []string) {
 	for _, n := range o.totals.Outcomes {
 		decoded += n
 	}
-	if decoded+o.totals.Filtered != o.totals.Read || o.stats.Packets != o.totals.Read || o.stats.Octets != o.totals.Octets {
+	if decoded+o.totals.Filtered+o.totals.Own+o.totals.Unsampled != o.totals.Read || o.stats.Packets != o.totals.Read || o.stats.Octets != o.totals.Octets {
 		t.Errorf("read %d, decoded %d, filtered %d, statistics %+v", o.totals.Read, decoded, o.totals.Filtered, o.stats)
 	}
 	for i := range sums {

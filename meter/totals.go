@@ -16,6 +16,12 @@ type Totals struct {
 	Read, Octets     uint64
 	Filtered         uint64 // left out by the filter, before all rule sets
 	FilteredOctets   uint64
+	Own              uint64 // the meter's own export traffic, left out before all rule sets
+	OwnOctets        uint64
+	Unsampled        uint64 // frames that sampling passed over
+	UnsampledOctets  uint64
+	OffloadFrames    uint64                     // frames that stood for several packets, or might have: beside the balance
+	OffloadPackets   uint64                     // packets that these were counted as
 	Outcomes         [packet.NumOutcomes]uint64 // of decoding
 	OutcomeOctets    [packet.NumOutcomes]uint64
 	UnreadLink       uint16 // link type of the first frame that is Unsupported
@@ -50,6 +56,12 @@ func (t *Totals) add(o *Totals) {
 	t.Octets += o.Octets
 	t.Filtered += o.Filtered
 	t.FilteredOctets += o.FilteredOctets
+	t.Own += o.Own
+	t.OwnOctets += o.OwnOctets
+	t.Unsampled += o.Unsampled
+	t.UnsampledOctets += o.UnsampledOctets
+	t.OffloadFrames += o.OffloadFrames
+	t.OffloadPackets += o.OffloadPackets
 	addAll(t.Outcomes[:], o.Outcomes[:])
 	addAll(t.OutcomeOctets[:], o.OutcomeOctets[:])
 	if t.Outcomes[packet.Unsupported] == o.Outcomes[packet.Unsupported] { // o's are the first
@@ -76,6 +88,49 @@ func (t *Totals) addIgnored(o *Totals) {
 	}
 	t.Ignored += o.Ignored
 	t.IgnoredOctets += o.IgnoredOctets
+}
+
+// read counts a packet and the outcome of decoding it.
+func (t *Totals) read(link uint16, out packet.Outcome, octets uint32) {
+	t.Read++
+	t.Octets += uint64(octets)
+	t.Outcomes[out]++
+	t.OutcomeOctets[out] += uint64(octets)
+	if out == packet.Unsupported && t.Outcomes[out] == 1 {
+		t.UnreadLink = link
+	}
+}
+
+// leaveFiltered moves a packet from its outcome to those filtered.
+func (t *Totals) leaveFiltered(out packet.Outcome, octets uint32) {
+	t.takeBack(out, octets)
+	t.Filtered++
+	t.FilteredOctets += uint64(octets)
+}
+
+// leaveOwn moves a packet from its outcome to the meter's own.
+func (t *Totals) leaveOwn(out packet.Outcome, octets uint32) {
+	t.takeBack(out, octets)
+	t.Own++
+	t.OwnOctets += uint64(octets)
+}
+
+func (t *Totals) takeBack(out packet.Outcome, octets uint32) {
+	t.Outcomes[out]--
+	t.OutcomeOctets[out] -= uint64(octets)
+}
+
+// leaveUnsampled counts a frame that is not looked at.
+func (t *Totals) leaveUnsampled(octets uint32) {
+	t.Read++
+	t.Octets += uint64(octets)
+	t.Unsampled++
+	t.UnsampledOctets += uint64(octets)
+}
+
+// leftOut is what was read but given to no rule set.
+func (t *Totals) leftOut() uint64 {
+	return t.Filtered + t.Own + t.Unsampled + t.Outcomes[packet.Malformed] + t.Outcomes[packet.Unsupported]
 }
 
 // ignore counts a packet that is in no flow of any rule set.
@@ -109,18 +164,18 @@ func addCounts(to, from *flow.Counts) {
 }
 
 // Check returns an error that names the sum which does not come out, for each
-// rule set: read = filtered + malformed + unsupported + every verdict, and
-// once all flows have ended, counted = released in records.
+// rule set: read = filtered + own + unsampled + malformed + unsupported + every
+// verdict, and once all flows have ended, counted = released in records.
 func (t *Totals) Check(names []string) error {
 	var open []string
 	var outcomes uint64
 	for _, n := range t.Outcomes {
 		outcomes += n
 	}
-	if t.Read != t.Filtered+outcomes {
-		open = append(open, fmt.Sprintf("read %d, but filtered %d and decoded %d", t.Read, t.Filtered, outcomes))
+	if t.Read != t.Filtered+t.Own+t.Unsampled+outcomes {
+		open = append(open, fmt.Sprintf("read %d, but filtered %d, own %d, unsampled %d and decoded %d", t.Read, t.Filtered, t.Own, t.Unsampled, outcomes))
 	}
-	lost := t.Filtered + t.Outcomes[packet.Malformed] + t.Outcomes[packet.Unsupported]
+	lost := t.leftOut()
 	for i := range t.RuleSets {
 		c := &t.RuleSets[i]
 		sum := lost
@@ -156,8 +211,8 @@ func (p *published) store(w *worker) {
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
 	p.t.RuleSets = sets[:0]
-	for _, t := range w.tables {
-		p.t.RuleSets = append(p.t.RuleSets, t.Counts)
+	for i := range w.lanes {
+		p.t.RuleSets = append(p.t.RuleSets, w.lanes[i].table.Counts)
 	}
 }
 

@@ -64,6 +64,9 @@ func (o *outputs) add(name string, s exporters.Sink) {
 // them.
 func (o *outputs) meterExporters() []meter.Exporter { return o.feeds }
 
+// ownSockets returns what tells the meter its own export traffic.
+func (o *outputs) ownSockets() func() []flow.Socket { return nil }
+
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
 	for _, q := range o.queues {

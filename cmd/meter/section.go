@@ -6,11 +6,11 @@ import (
 	"io"
 	"os"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters"
 	"flowmeter/exporters/ipfix"
 	"flowmeter/exporters/netflow5"
 	"flowmeter/exporters/netflow9"
-	"flowmeter/exporters/prometheus"
 	"flowmeter/exporters/text"
 	"flowmeter/meter"
 	"flowmeter/meter/conf"
@@ -21,13 +21,16 @@ import (
 // an exporter is told of the meter stands elsewhere in the file.
 type exporterSection struct {
 	builders []func(o *outputs, s *meter.Settings) error
-	web      *prometheus.Config
+	web      webSection
+	log      logs.Config
 }
 
-// ignoreExporters reads `exporters:` for commands that do not use it.
-var ignoreExporters = conf.Fields{"exporters": func(conf.Value) {}}
+// ignoreService reads the sections that only a service uses for commands that
+// are none.
+var ignoreService = conf.Fields{"exporters": func(conf.Value) {}, "web": func(conf.Value) {}, "log": func(conf.Value) {}}
 
-// fields reads `exporters:`, a list of mappings of one key each.
+// fields reads `exporters:`, a list of mappings of one key each, and the other
+// sections of a service.
 func (x *exporterSection) fields() conf.Fields {
 	kinds := conf.Fields{
 		"ipfix":      x.ipfix,
@@ -35,11 +38,13 @@ func (x *exporterSection) fields() conf.Fields {
 		"netflow5":   x.netflow5,
 		"jsonl":      x.text("jsonl", newJSON),
 		"csv":        x.text("csv", newCSV),
-		"prometheus": x.prometheus,
+		"prometheus": x.web.parseMetrics,
 	}
-	return conf.Fields{"exporters": func(v conf.Value) {
-		v.Each(func(item conf.Value) { item.Map(kinds) })
-	}}
+	return conf.Fields{
+		"exporters": func(v conf.Value) { v.Each(func(item conf.Value) { item.Map(kinds) }) },
+		"web":       x.web.parse,
+		"log":       func(v conf.Value) { x.log = logs.Parse(v) },
+	}
 }
 
 // build makes the exporters that were read. Nothing is opened.
@@ -134,14 +139,6 @@ func (o *outputs) spool(c *ipfix.Config) error {
 	}
 	o.taken[c.Spool.Dir] = true
 	return nil
-}
-
-func (x *exporterSection) prometheus(v conf.Value) {
-	if x.web != nil {
-		v.Errorf("remove one of the two", "metrics are served already")
-	}
-	c := prometheus.ParseConfig(v)
-	x.web = &c
 }
 
 func newJSON(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
