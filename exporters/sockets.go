@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"flowmeter/meter/flow"
 )
 
 // Protocol numbers of Socket.
@@ -16,10 +18,7 @@ const (
 )
 
 // Socket is an open connection to a collector.
-type Socket struct {
-	Proto         uint8 // protocolIdentifier (IE 4): 6 or 17
-	Local, Remote netip.AddrPort
-}
+type Socket = flow.Socket
 
 // Sockets is the set of all open connections to collectors, by which a meter
 // knows its own export traffic. It may be read at any time, by any number of
@@ -75,12 +74,12 @@ func socketOf(conn net.Conn) (Socket, bool) {
 	case *net.TCPAddr:
 		remote, ok := conn.RemoteAddr().(*net.TCPAddr)
 		if ok {
-			return Socket{protoTCP, unmap(local.AddrPort()), unmap(remote.AddrPort())}, true
+			return Socket{Proto: protoTCP, Local: unmap(local.AddrPort()), Remote: unmap(remote.AddrPort())}, true
 		}
 	case *net.UDPAddr:
 		remote, ok := conn.RemoteAddr().(*net.UDPAddr)
 		if ok {
-			return Socket{protoUDP, unmap(local.AddrPort()), unmap(remote.AddrPort())}, true
+			return Socket{Proto: protoUDP, Local: unmap(local.AddrPort()), Remote: unmap(remote.AddrPort())}, true
 		}
 	}
 	return Socket{}, false

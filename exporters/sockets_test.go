@@ -40,8 +40,8 @@ func TestSockets(t *testing.T) {
 	}
 	parse := netip.MustParseAddrPort
 	want := []Socket{ // as the other side sees them
-		{6, parse(peer.RemoteAddr().String()), parse(peer.LocalAddr().String())},
-		{17, parse(from.String()), parse(server.LocalAddr().String())},
+		{Proto: 6, Local: parse(peer.RemoteAddr().String()), Remote: parse(peer.LocalAddr().String())},
+		{Proto: 17, Local: parse(from.String()), Remote: parse(server.LocalAddr().String())},
 	}
 	if got := set.Load(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -219,11 +219,15 @@ func (t *Totals) open(names []string) (open []string) {
 // became of it.
 func (t *Totals) balance(i int) (read, sum uint64) {
 	c := &t.RuleSets[i]
-	sum = t.leftOut() - t.since[i].leftOut + c.Sighted - c.Applied
+	var began since
+	if i < len(t.since) {
+		began = t.since[i]
+	}
+	sum = t.leftOut() - began.leftOut + c.Sighted - c.Applied
 	for _, n := range c.Verdicts {
 		sum += n
 	}
-	return t.Read - t.since[i].read, sum
+	return t.Read - began.read, sum
 }
 
 // published is a worker's account as others may read it while the worker goes

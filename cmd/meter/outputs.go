@@ -65,7 +65,7 @@ func (o *outputs) add(name string, s exporters.Sink) {
 func (o *outputs) meterExporters() []meter.Exporter { return o.feeds }
 
 // ownSockets returns what tells the meter its own export traffic.
-func (o *outputs) ownSockets() func() []flow.Socket { return nil }
+func (o *outputs) ownSockets() func() []flow.Socket { return o.sockets.Load }
 
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {

@@ -33,6 +33,11 @@ func exporterFamilies() []exporterFamily {
 		{family("meter_export_resent_records_total", "counter", "Records sent once more after a connection broke."), one(func(s *exporters.Stats) uint64 { return s.Resent.Load() })},
 		{family("meter_export_dropped_records_total", "counter", "Records that were not exported, by reason.", "reason"), droppedRecords},
 		{family("meter_export_queue_records", "gauge", "Records that wait to be exported."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.Queued.Load())) })},
+		{family("meter_export_breaks_total", "counter", "Connections to a collector that broke."), one(func(s *exporters.Stats) uint64 { return s.Breaks.Load() })},
+		{family("meter_export_rerouted_records_total", "counter", "Records that another collector got in place of one that was away."), one(func(s *exporters.Stats) uint64 { return s.Rerouted.Load() })},
+		{family("meter_spool_bytes", "gauge", "Octets that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolOctets.Load())) })},
+		{family("meter_spool_records", "gauge", "Records that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolRecords.Load())) })},
+		{family("meter_spool_gaps_total", "counter", "Times that records were deleted from the spool or lost in it."), one(func(s *exporters.Stats) uint64 { return s.SpoolGaps.Load() })},
 		{family("meter_export_up", "gauge", "1 if the last attempt to export succeeded."), one(up)},
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,7 +62,7 @@ func ParseConfig(v conf.Value) Config {
 	before := len(v.C.Errors)
 	v.Map(conf.Fields{
 		"dir":  func(v conf.Value) { c.Dir = v.Str() },
-		"size": func(v conf.Value) { c.Size = octets(v) },
+		"size": func(v conf.Value) { c.Size = v.Size(0, math.MaxInt64) },
 		"age":  func(v conf.Value) { c.Age = v.Duration(time.Second, 366*24*time.Hour) },
 		"rate": func(v conf.Value) { c.Rate = int(v.Int(0, 1e9)) },
 	})
@@ -72,26 +70,4 @@ func ParseConfig(v conf.Value) Config {
 		v.Errorf("", "%v", err)
 	}
 	return c
-}
-
-var (
-	sizeText  = regexp.MustCompile(`^([0-9]+) ?(B|KiB|MiB|GiB|TiB)?$`)
-	sizeUnits = map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-)
-
-// octets reads a number of octets with its unit.
-func octets(v conf.Value) int64 {
-	text := v.Str()
-	m := sizeText.FindStringSubmatch(text)
-	if m == nil {
-		v.Errorf("write a number with its unit: 512MiB, 1GiB", "expected a size, found %q", text)
-		return MinSize
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if unit := sizeUnits[m[2]]; err != nil || n > math.MaxInt64/unit {
-		v.Errorf("write a number with its unit: 512MiB, 1GiB", "%q is too large", text)
-		return MinSize
-	} else {
-		return n * unit
-	}
 }
