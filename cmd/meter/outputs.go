@@ -34,10 +34,16 @@ type outputs struct {
 	inputs []string        // files that are read: none may be written to
 	taken  map[string]bool // files that are written to; "-" is standard output
 
-	running sync.WaitGroup
-	broken  chan struct{} // a reader of ours has closed its pipe
-	mu      sync.Mutex
-	gone    map[*exporters.Queue]bool // their readers have closed their pipes
+	outlets []*outlet
+	retired []*outlet // that a reload took away
+	hung    *hangUps
+}
+
+// hangUps are the exporters whose readers have closed their pipes.
+type hangUps struct {
+	broken chan struct{} // has a token when there is one
+	mu     sync.Mutex
+	gone   map[*exporters.Queue]bool
 }
 
 // readQueue is how many records wait for an exporter while traces are read:
@@ -52,7 +58,8 @@ func newOutputs(live bool, log *slog.Logger) *outputs {
 	if !live {
 		q.Records, q.Lossless, q.Drain = readQueue, true, 0
 	}
-	return &outputs{queue: q, sockets: &exporters.Sockets{}, broken: make(chan struct{}, 1), taken: map[string]bool{}, gone: map[*exporters.Queue]bool{}}
+	return &outputs{queue: q, sockets: &exporters.Sockets{}, taken: map[string]bool{},
+		hung: &hangUps{broken: make(chan struct{}, 1), gone: map[*exporters.Queue]bool{}}}
 }
 
 func (o *outputs) add(name string, s exporters.Sink) {
@@ -69,47 +76,55 @@ func (o *outputs) ownSockets() func() []flow.Socket { return o.sockets.Load }
 
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
-	for _, q := range o.queues {
-		o.running.Go(func() {
-			if err := q.Run(ctx); err != nil {
-				o.hangUp(q)
-			}
-		})
+	for _, l := range o.outlets {
+		l.start(ctx, o.hung)
 	}
 }
 
 // hangUp notes that whoever read an exporter's output has gone: what he did
 // not want is not lost.
-func (o *outputs) hangUp(q *exporters.Queue) {
-	o.mu.Lock()
-	o.gone[q] = true
-	o.mu.Unlock()
+func (h *hangUps) hangUp(q *exporters.Queue) {
+	h.mu.Lock()
+	h.gone[q] = true
+	h.mu.Unlock()
 	select {
-	case o.broken <- struct{}{}:
+	case h.broken <- struct{}{}:
 	default:
 	}
+}
+
+func (h *hangUps) has(q *exporters.Queue) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone[q]
 }
 
 // wait waits for the end of every exporter and returns an error that names
 // those that lost records.
 func (o *outputs) wait() error {
-	o.running.Wait()
 	var errs []error
-	for _, f := range o.files {
-		errs = append(errs, f.Close())
-	}
-	for _, q := range o.queues {
-		if o.gone[q] {
-			continue
-		}
-		o.tellSkipped(q)
-		if lost := q.Stats().Lost().Records - q.Stats().Dropped(exporters.Killed); lost > 0 { // those of an earlier run are not this one's
-			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost))
-		} else if q.Stats().Errors.Load() > 0 {
-			errs = append(errs, fmt.Errorf("%s: failed, see above", q.Name()))
+	for _, l := range append(o.retired, o.outlets...) {
+		errs = append(errs, l.wait())
+		for _, q := range l.queues {
+			if !o.hung.has(q) {
+				o.tellSkipped(q)
+				errs = append(errs, lossOf(q))
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lossOf returns an error if an exporter lost records of this run: those of an
+// earlier one are not its.
+func lossOf(q *exporters.Queue) error {
+	if lost := q.Stats().Lost().Records - q.Stats().Dropped(exporters.Killed); lost > 0 {
+		return fmt.Errorf("%s: %d records lost", q.Name(), lost)
+	}
+	if q.Stats().Errors.Load() > 0 {
+		return fmt.Errorf("%s: failed, see above", q.Name())
+	}
+	return nil
 }
 
 // tellSkipped says what the exporter's format cannot hold, which is no loss.
@@ -301,7 +316,7 @@ func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error 
 	trial.dry = true // a mistake in one flag must not empty the file of another
 	for _, to := range []*outputs{trial, o} {
 		for _, where := range f.Output {
-			if err := to.where(where, s, stdout); err != nil {
+			if err := to.outlet(flagPrefix+where, func() error { return to.where(where, s, stdout) }); err != nil {
 				return err
 			}
 		}

@@ -20,9 +20,15 @@ import (
 // exporterSection is `exporters:` of a configuration, read but not built: what
 // an exporter is told of the meter stands elsewhere in the file.
 type exporterSection struct {
-	builders []func(o *outputs, s *meter.Settings) error
+	builders []builder
 	web      webSection
 	log      logs.Config
+}
+
+// builder makes the exporters of one item of the list.
+type builder struct {
+	text string // what the item says, in one form
+	make func(o *outputs, s *meter.Settings) error
 }
 
 // ignoreService reads the sections that only a service uses for commands that
@@ -41,9 +47,17 @@ func (x *exporterSection) fields() conf.Fields {
 		"prometheus": x.web.parseMetrics,
 	}
 	return conf.Fields{
-		"exporters": func(v conf.Value) { v.Each(func(item conf.Value) { item.Map(kinds) }) },
-		"web":       x.web.parse,
-		"log":       func(v conf.Value) { x.log = logs.Parse(v) },
+		"exporters": func(v conf.Value) {
+			v.Each(func(item conf.Value) {
+				before := len(x.builders)
+				item.Map(kinds)
+				for i := range x.builders[before:] {
+					x.builders[before+i].text = item.Text()
+				}
+			})
+		},
+		"web": x.web.parse,
+		"log": func(v conf.Value) { x.log = logs.Parse(v) },
 	}
 }
 
@@ -51,13 +65,13 @@ func (x *exporterSection) fields() conf.Fields {
 func (x *exporterSection) build(o *outputs, s *meter.Settings) error {
 	var errs []error
 	for _, b := range x.builders {
-		errs = append(errs, b(o, s))
+		errs = append(errs, o.outlet(b.text, func() error { return b.make(o, s) }))
 	}
 	return errors.Join(errs...)
 }
 
 func (x *exporterSection) later(b func(o *outputs, s *meter.Settings) error) {
-	x.builders = append(x.builders, b)
+	x.builders = append(x.builders, builder{make: b})
 }
 
 func (x *exporterSection) ipfix(v conf.Value) {
