@@ -1,0 +1,62 @@
+# Completion of meter for fish. Written by a test of cmd/meter from the
+# command line; renew it with go test ./cmd/meter -run CommandLine -update
+
+complete -c meter -f
+complete -c meter -n __fish_use_subcommand -a read -d 'Meter trace files and print their flows.'
+complete -c meter -n __fish_use_subcommand -a run -d 'Meter the inputs of a configuration and serve metrics.'
+complete -c meter -n __fish_use_subcommand -a check -d 'Check a configuration and say what would run.'
+complete -c meter -n __fish_use_subcommand -a collect -d 'Receive IPFIX or NetFlow and print it as JSON lines.'
+complete -c meter -n __fish_use_subcommand -a version -d 'Print the version.'
+
+complete -c meter -n '__fish_seen_subcommand_from read' -l config -s c -r -F -d 'Read the configuration from FILE.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l rules -s r -r -F -d 'Use the rule sets of FILE.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l home -x -d 'The home networks, with commas between them.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l filter -x -d 'Meter only packets that the expression matches.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l orient -x -a 'initiator perimeter first' -d 'Which way round packets are tried first: initiator, perimeter or first.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l active -x -d 'Close a piece of a flow after this long.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l idle -x -d 'End a flow this long after its last packet.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l workers -x -d 'Meter with this many goroutines.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l output -s o -r -F -a '- csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://' -d 'Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l biflow -x -a 'pair split' -d 'Export both directions in one record (pair) or in two (split).'
+complete -c meter -n '__fish_seen_subcommand_from read' -l times -x -a 'seconds milliseconds microseconds nanoseconds' -d 'Precision of exported times: seconds, milliseconds, microseconds or nanoseconds.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l top -x -d 'Print this many of the largest flows; 0 for none.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l sort -x -a 'octets packets duration start' -d 'What the largest flows are chosen by: octets, packets, duration, start or a numeric field.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l count -x -d 'Stop after this many packets.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l duration -x -d 'Stop after this much time of the trace.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l merge -d 'Read the traces together, in the order of their packets'\'' times, not one after the other.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l quiet -s q -d 'Print neither summary nor progress.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l help -s h -d 'Show context-sensitive help.'
+complete -c meter -n '__fish_seen_subcommand_from read' -F
+
+complete -c meter -n '__fish_seen_subcommand_from run' -l config -s c -r -F -d 'Read the configuration from FILE.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l rules -s r -r -F -d 'Use the rule sets of FILE.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l home -x -d 'The home networks, with commas between them.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l filter -x -d 'Meter only packets that the expression matches.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l orient -x -a 'initiator perimeter first' -d 'Which way round packets are tried first: initiator, perimeter or first.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l active -x -d 'Close a piece of a flow after this long.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l idle -x -d 'End a flow this long after its last packet.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l workers -x -d 'Meter with this many goroutines.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l output -s o -r -F -a '- csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://' -d 'Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l biflow -x -a 'pair split' -d 'Export both directions in one record (pair) or in two (split).'
+complete -c meter -n '__fish_seen_subcommand_from run' -l times -x -a 'seconds milliseconds microseconds nanoseconds' -d 'Precision of exported times: seconds, milliseconds, microseconds or nanoseconds.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l help -s h -d 'Show context-sensitive help.'
+
+complete -c meter -n '__fish_seen_subcommand_from check' -l config -s c -r -F -d 'Read the configuration from FILE.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l rules -s r -r -F -d 'Use the rule sets of FILE.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l home -x -d 'The home networks, with commas between them.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l filter -x -d 'Meter only packets that the expression matches.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l orient -x -a 'initiator perimeter first' -d 'Which way round packets are tried first: initiator, perimeter or first.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l active -x -d 'Close a piece of a flow after this long.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l idle -x -d 'End a flow this long after its last packet.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l workers -x -d 'Meter with this many goroutines.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l help -s h -d 'Show context-sensitive help.'
+
+complete -c meter -n '__fish_seen_subcommand_from collect' -l enterprise -x -d 'Enterprise number of the meter'\''s own elements.'
+complete -c meter -n '__fish_seen_subcommand_from collect' -l help -s h -d 'Show context-sensitive help.'
+complete -c meter -n '__fish_seen_subcommand_from collect' -F -a 'udp:// tcp://'
+
+complete -c meter -n '__fish_seen_subcommand_from version' -l help -s h -d 'Show context-sensitive help.'
+
