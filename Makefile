@@ -9,7 +9,8 @@ RACETIME ?= 10m
 # v1.2.0-3-gabc is a build after 1.2.0; without a tag it is one before all.
 PACKAGE_VERSION ?= $(shell echo '$(VERSION)' | sed -E '/^v?[0-9]+\./!s/^/0.0.0+/; s/^v//; s/-([0-9]+)-g/+\1.g/; s/-dirty/.dirty/')
 # In a module of its own, deploy/tools; built when first used.
-NFPM     := go tool -modfile=deploy/tools/go.mod nfpm
+NFPM := go tool -modfile=deploy/tools/go.mod nfpm
+DIST ?= dist
 # The same commit gives the same package.
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
@@ -32,7 +33,8 @@ deb: package-deb ## build a package for Debian into dist/
 rpm: package-rpm ## build a package for RPM systems into dist/
 
 package-%: build dist/meter.1.gz
-	GOARCH=$$(go env GOARCH) PACKAGE_VERSION='$(PACKAGE_VERSION)' $(NFPM) package --config deploy/nfpm.yaml --packager $* --target dist/
+	mkdir -p $(DIST)
+	GOARCH=$$(go env GOARCH) PACKAGE_VERSION='$(PACKAGE_VERSION)' $(NFPM) package --config deploy/nfpm.yaml --packager $* --target $(DIST)/
 
 dist/meter.1.gz: deploy/man/meter.1
 	mkdir -p dist

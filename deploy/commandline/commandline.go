@@ -52,12 +52,10 @@ type Complete struct {
 }
 
 // Completes says how values are completed, for flags by their names and for
-// arguments by theirs. The command line has no types that would tell.
+// arguments by theirs, where the command line does not tell: a placeholder of
+// FILE and an enumeration do.
 func Completes() map[string]Complete {
-	files := Complete{Files: true}
 	return map[string]Complete{
-		"config": files,
-		"rules":  files,
 		"output": {Files: true, Words: []string{"-", "csv:-", "ipfix://", "ipfix+tcp://", "netflow9://", "netflow5://"}},
 		"orient": {Words: []string{"initiator", "perimeter", "first"}},
 		"biflow": {Words: []string{"pair", "split"}},
@@ -101,6 +99,12 @@ func flagOf(f *kong.Flag) Flag {
 	}
 	if !f.IsBool() && !f.IsCounter() {
 		g.Value = placeholder(f)
+	}
+	if g.Value == "FILE" {
+		g.Complete.Files = true
+	}
+	if f.Enum != "" {
+		g.Complete.Words = f.EnumSlice()
 	}
 	return g
 }

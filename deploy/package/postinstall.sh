@@ -2,16 +2,17 @@
 # After an installation or upgrade. dpkg calls it with "configure" and the
 # version that was there before, if any; rpm with the number of versions that
 # are installed then. Where systemd does not run, as in containers and images,
-# there is nothing to do; none of this may make the installation fail.
+# there is nothing to do, and nothing of the machine outside is to be touched
+# where another root is installed to (DPKG_ROOT); none of this may make the installation fail.
 #
 # The service is not started: a meter reads everybody's packets, and until the
 # configuration says of which interface, it would have nothing to do. A service
 # that runs is restarted, since its program is another now.
 
 if command -v systemd-sysusers >/dev/null; then
-	systemd-sysusers meter.conf || true
+	systemd-sysusers ${DPKG_ROOT:+--root="$DPKG_ROOT"} meter.conf || true
 fi
-[ -d /run/systemd/system ] || exit 0
+[ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload || true
 case "$1:$2" in
 configure:?* | 2:*)

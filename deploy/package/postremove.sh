@@ -3,8 +3,8 @@
 # spools and the files that it wrote. rpm has no such step.
 
 if [ "$1" = purge ]; then
-	rm -rf /var/lib/meter /var/lib/private/meter
+	rm -rf "$DPKG_ROOT/var/lib/meter" "$DPKG_ROOT/var/lib/private/meter"
 fi
-[ -d /run/systemd/system ] || exit 0
+[ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ] || exit 0
 systemctl daemon-reload || true
 exit 0

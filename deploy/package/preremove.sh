@@ -2,7 +2,7 @@
 # Before a removal (dpkg: "remove", rpm: 0) the service is stopped and disabled;
 # before an upgrade it runs on.
 
-[ -d /run/systemd/system ] || exit 0
+[ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ] || exit 0
 case "$1" in
 remove | 0)
 	systemctl disable --now meter.service || true
