@@ -2,8 +2,8 @@
 # After an installation or upgrade. dpkg calls it with "configure" and the
 # version that was there before, if any; rpm with the number of versions that
 # are installed then. Where systemd does not run, as in containers and images,
-# there is nothing to do, and nothing of the machine outside is to be touched
-# where another root is installed to (DPKG_ROOT); none of this may make the installation fail.
+# there is nothing to do; where dpkg installs to another root (DPKG_ROOT), the
+# machine outside is left alone. None of this may make the installation fail.
 #
 # The service is not started: a meter reads everybody's packets, and until the
 # configuration says of which interface, it would have nothing to do. A service
