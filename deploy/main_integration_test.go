@@ -161,7 +161,7 @@ func (p *process) end(t *testing.T) int {
 }
 
 // patience is how long anything that a test waits for may take.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // eventually waits until something is true.
 func eventually(t *testing.T, what string, is func() bool) {
