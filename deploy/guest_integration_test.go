@@ -85,7 +85,7 @@ type feed struct {
 	ended atomic.Bool
 }
 
-// newFeed sends the packets of a pcap file of testdata, some two hundred a
+// newFeed sends the packets of a pcap file of testdata, up to a thousand a
 // second, until the test ends.
 func newFeed(t *testing.T, trace string) *feed {
 	t.Helper()
@@ -121,11 +121,14 @@ func (f *feed) serve(src []byte) {
 	}
 	defer pipe.Close()
 	_, err = pipe.Write(src[:fileHeader])
-	for at := fileHeader; err == nil && !f.ended.Load(); time.Sleep(5 * time.Millisecond) {
+	for at := fileHeader; err == nil && !f.ended.Load(); time.Sleep(time.Millisecond) {
 		if f.held.Load() {
 			continue
 		}
 		end := at + packetHeader + int(binary.LittleEndian.Uint32(src[at+8:]))
+		now := time.Now() // as if it came from an interface
+		binary.LittleEndian.PutUint32(src[at:], uint32(now.Unix()))
+		binary.LittleEndian.PutUint32(src[at+4:], uint32(now.Nanosecond()/1000))
 		_, err = pipe.Write(src[at:end])
 		if at = end; at == len(src) {
 			at = fileHeader
