@@ -27,9 +27,7 @@ func TestSystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What differs from the unit as it is shipped, and why: the program does
-	// not tell systemd that it is ready yet, which is another's work.
-	write("drop-in.conf", "[Service]\nBindReadOnlyPaths=/trial\n"+notYetNotifying)
+	write("drop-in.conf", "[Service]\nBindReadOnlyPaths=/trial\n")
 	write("trial.service", `[Unit]
 Description=The trial of TestSystemd
 Requires=basic.target
@@ -68,7 +66,7 @@ StandardOutput=file:/trial/log
 	want := "is enabled after the installation: disabled, inactive\n" +
 		"is user: meter\n" +
 		"is without inputs: exit-code, status 2, restarts 0\n" +
-		"is active: active, running, of type " + ofType + "\n" +
+		"is active: active, running, of type notify\n" +
 		"is runs as meter, " + caps + "seccomp 2\n" +
 		"is state: meter 700\n" +
 		"is reload of a mistake: refused, active\n" +
@@ -100,13 +98,6 @@ func overMachine(t *testing.T) string {
 	mount("-t", "overlay", "-o", "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work", "meter-deploy", dir+"/root")
 	return dir + "/root"
 }
-
-// What the unit's notify becomes until the program says READY=1 and feeds the
-// watchdog: then ofType is notify, and notYetNotifying is empty.
-const (
-	ofType          = "exec"
-	notYetNotifying = "Type=" + ofType + "\nWatchdogSec=0\n"
-)
 
 // controlGroups returns what is put before systemd-nspawn: where the machine has
 // control groups of version 1, or both, the container is to have the same.

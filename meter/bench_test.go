@@ -81,7 +81,7 @@ func BenchmarkDecodeAndUpdate(b *testing.B) {
 				if err != nil {
 					break
 				}
-				m.reader.batch(src, batch)
+				m.reader.batch(m.reader.ifaces.of(src), batch)
 			}
 			b.SetBytes(packets * 64)
 			b.ReportAllocs()

@@ -19,18 +19,11 @@ type Settings struct {
 	Warnings conf.Errors
 }
 
-// Input is where frames come from.
-type Input struct {
-	Traces []string // paths and globs; "-" is standard input
-}
-
-// Name returns the name of the input for metrics: its place in the list.
-func (in *Input) Name(place int) string { return fmt.Sprintf("traces%d", place) }
-
 // Limits of what a configuration may ask for.
 const (
 	maxWorkers = 64
 	maxCache   = 1 << 24
+	maxSample  = 1 << 24
 )
 
 // DefaultSettings is what an empty configuration means.
@@ -71,6 +64,9 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	} else {
 		s.Meter.RuleSets = []*rules.RuleSet{rules.Default(s.Networks)}
 	}
+	for i := range s.Inputs {
+		s.Inputs[i].finish(s.Networks, lists)
+	}
 	s.Warnings = c.Warned()
 	return s, c.Err()
 }
@@ -81,21 +77,8 @@ func (s *Settings) parseMeter(v conf.Value) {
 		"name":           func(v conf.Value) { s.Name = v.Str() },
 		"workers":        func(v conf.Value) { s.Meter.Workers = int(v.Int(1, maxWorkers)) },
 		"decision_cache": func(v conf.Value) { s.Meter.CacheSize = int(v.Int(0, maxCache)) },
-		"inputs":         func(v conf.Value) { v.Each(s.parseInput) },
+		"inputs":         func(v conf.Value) { s.Inputs = parseInputs(v) },
 	})
-}
-
-func (s *Settings) parseInput(v conf.Value) {
-	var in Input
-	live := func(v conf.Value) {
-		v.Errorf("name trace files: traces: [/var/traces/*.pcap.gz]", "this version does not read live interfaces")
-	}
-	v.Map(conf.Fields{
-		"traces":     func(v conf.Value) { in.Traces = v.Strings() },
-		"interface":  live,
-		"interfaces": live,
-	})
-	s.Inputs = append(s.Inputs, in)
 }
 
 // Validate returns what is wrong with the configuration, or nil.
@@ -105,6 +88,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("workers: %d is out of range: 1 to %d", c.Workers, maxWorkers)
 	case c.CacheSize < 0 || c.CacheSize > maxCache:
 		return fmt.Errorf("decision_cache: %d is out of range: 0 to %d", c.CacheSize, maxCache)
+	case c.Sample < 0 || c.Sample > maxSample:
+		return fmt.Errorf("sample: %d is out of range: 1 to %d", c.Sample, maxSample)
 	case len(c.RuleSets) == 0:
 		return errors.New("no rule set")
 	}

@@ -8,9 +8,9 @@ import (
 	"flowmeter/meter/flow"
 )
 
-// exchange carries the sightings of aggregating rule sets between workers.
-// For each piece of work, every worker passes one lot per such rule set to the
-// worker that owns it, which waits for all of them.
+// exchange is the exchanger of workers that read traces. For each piece of
+// work, every worker passes one lot per aggregating rule set to the worker that
+// owns it, which waits for all of them.
 type exchange struct {
 	workers     int
 	aggregating []bool                   // by rule set
@@ -32,12 +32,14 @@ func newExchange(workers int, aggregating []bool) *exchange {
 	return x
 }
 
-// owner returns the worker that keeps the flows of a rule set.
+// at and upto have nothing to say: in lockstep all workers have come as far.
+func (x *exchange) at(int, int64)                  {}
+func (x *exchange) upto(_, _ int, own int64) int64 { return own }
+
+func (x *exchange) shares(ruleset int) bool { return x.aggregating[ruleset] }
+
 func (x *exchange) owner(ruleset int) int { return ruleset % x.workers }
 
-// pass hands a worker's sightings to the owner of the rule set and returns an
-// empty lot. The owner gets the lots of all workers, its own included, in the
-// order of the packets.
 func (x *exchange) pass(worker, ruleset int, lot []flow.Sighting) []flow.Sighting {
 	if worker != x.owner(ruleset) {
 		x.lots[ruleset][worker] <- lot

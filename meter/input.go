@@ -2,11 +2,9 @@ package meter
 
 import (
 	"errors"
-	"fmt"
 	"io"
 
 	"flowmeter/meter/capture"
-	"flowmeter/meter/flow"
 )
 
 // Source gives batches of frames in the order in which they were captured, and
@@ -46,14 +44,14 @@ const (
 // work, and keeps the trace clock.
 type reader struct {
 	limits Limits
-	shard  func(b *capture.Batch) []uint8 // nil with one worker
+	shard  func(b *capture.Batch) []uint8 // nil where one worker takes all
 	emit   func(work)
+	ifaces numbering
 
 	started bool
 	clock   int64
 	first   int64
 	number  uint64
-	ifaces  *InterfaceTable
 	steps   uint64
 }
 
@@ -83,16 +81,17 @@ func (r *reader) readAll(src Source, stop <-chan struct{}) error {
 		if err != nil {
 			return err
 		}
-		if err := r.batch(src, b); err != nil {
+		if err := r.batch(r.ifaces.of(src), b); err != nil {
 			return err
 		}
 	}
 }
 
-// batch cuts a batch at clock steps and limits.
-func (r *reader) batch(src Source, b *capture.Batch) error {
+// batch cuts a batch at clock steps and limits, and releases it. Its frames'
+// interfaces have the given numbers.
+func (r *reader) batch(ifaces []uint32, b *capture.Batch) error {
 	defer b.Release()
-	part := work{batch: b, ifaces: r.ifaces.numbers(src)}
+	part := work{batch: b, ifaces: ifaces}
 	var shards []uint8
 	if r.shard != nil {
 		shards = r.shard(b)
@@ -105,8 +104,7 @@ func (r *reader) batch(src Source, b *capture.Batch) error {
 	for i := range b.Frames {
 		t := b.Frames[i].Time
 		if !r.started {
-			r.started, r.first, r.clock = true, t, t
-			r.emit(work{clock: t, kind: restart})
+			r.start(t)
 		}
 		if r.limits.reached(r.number+uint64(i-from), t-r.first) {
 			cut(i)
@@ -114,9 +112,7 @@ func (r *reader) batch(src Source, b *capture.Batch) error {
 		}
 		if t < r.clock-maxStep {
 			cut(i)
-			r.steps++
-			r.clock = t
-			r.emit(work{clock: t, kind: restart})
+			r.step(t)
 		}
 		if from == i {
 			part.clock = r.clock
@@ -125,6 +121,33 @@ func (r *reader) batch(src Source, b *capture.Batch) error {
 	}
 	cut(len(b.Frames))
 	return nil
+}
+
+// start sets the clock for the first time.
+func (r *reader) start(clock int64) {
+	r.started, r.first, r.clock = true, clock, clock
+	r.emit(work{clock: clock, kind: restart})
+}
+
+// step sets the clock back.
+func (r *reader) step(clock int64) {
+	r.steps++
+	r.clock = clock
+	r.emit(work{clock: clock, kind: restart})
+}
+
+// quiet moves the clock on where no frame does: to the given time, by which
+// everything captured so far has been read.
+func (r *reader) quiet(clock int64) {
+	switch {
+	case !r.started:
+		r.start(clock)
+	case clock < r.clock-maxStep:
+		r.step(clock)
+	case clock > r.clock:
+		r.clock = clock
+		r.emit(work{clock: clock})
+	}
 }
 
 func (l *Limits) reached(packets uint64, elapsed int64) bool {
@@ -139,54 +162,4 @@ func (r *reader) part(w work, frames []capture.Frame, shards []uint8) {
 	w.frames, w.shards, w.number = frames, shards, r.number+1
 	r.number += uint64(len(frames))
 	r.emit(w)
-}
-
-// InterfaceTable numbers the interfaces of all sources from 1, equal names
-// alike. Meters whose records go to the same exporters share one, and run one
-// after the other. A trace that neither names its interfaces nor has several of them
-// gets no number.
-type InterfaceTable struct {
-	byName map[string]uint32
-	names  []string // number - 1
-	src    Source
-	of     []uint32 // numbers of src's interfaces
-}
-
-// numbers returns the interface numbers of a source.
-func (t *InterfaceTable) numbers(src Source) []uint32 {
-	all := src.Interfaces()
-	if t.src == src && len(t.of) == len(all) {
-		return t.of
-	}
-	t.src, t.of = src, make([]uint32, len(all))
-	for i, in := range all {
-		name := in.Name
-		if name == "" {
-			if len(all) == 1 {
-				continue
-			}
-			name = fmt.Sprintf("%s#%d", src.Name(), i)
-		}
-		t.of[i] = t.number(name)
-	}
-	return t.of
-}
-
-func (t *InterfaceTable) number(name string) uint32 {
-	if n, known := t.byName[name]; known {
-		return n
-	}
-	if t.byName == nil {
-		t.byName = map[string]uint32{}
-	}
-	t.names = append(t.names, name)
-	t.byName[name] = uint32(len(t.names))
-	return t.byName[name]
-}
-
-func (t *InterfaceTable) all() (all []flow.Interface) {
-	for i, name := range t.names {
-		all = append(all, flow.Interface{Index: uint32(i + 1), Name: name})
-	}
-	return all
 }

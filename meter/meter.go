@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/capture/ring"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
 	"flowmeter/rules"
@@ -23,7 +24,16 @@ type Config struct {
 	CacheSize int    // lines of the decision cache of each table
 	RuleSets  []*rules.RuleSet
 	Filter    *rules.Filter // frames that it does not match are left out; nil for none
+	Sample    int           // meter one frame in so many, chosen at random; 0 or 1 for all
 	Limits    Limits
+
+	// Capture returns the account of a live input's interfaces; nil for traces.
+	Capture func() []ring.InterfaceStats
+
+	// Own returns the sockets that the meter's exporters send from, whose
+	// packets live inputs leave out; always the same slice while nothing
+	// changes. nil: no packets are left out.
+	Own func() []flow.Socket
 
 	// Interfaces numbers the interfaces; nil for numbers of its own.
 	Interfaces *InterfaceTable
@@ -44,6 +54,9 @@ type Meter struct {
 	out     *output
 	parcels []chan parcel // from the workers to the merger, if there are several
 
+	liveMu sync.Mutex
+	live   []*liveWorker // of RunLive
+
 	stop     chan struct{}
 	stopOnce sync.Once
 	steps    atomic.Uint64
@@ -53,12 +66,12 @@ type Meter struct {
 func New(cfg Config, exporters []Exporter) *Meter {
 	m := &Meter{cfg: cfg, stop: make(chan struct{})}
 	m.out = newOutput(exporters)
-	m.reader = reader{limits: cfg.Limits, emit: m.dispatch, ifaces: cfg.Interfaces}
-	if m.reader.ifaces == nil {
-		m.reader.ifaces = &InterfaceTable{}
+	if m.cfg.Interfaces == nil {
+		m.cfg.Interfaces = &InterfaceTable{}
 	}
+	m.reader = reader{limits: cfg.Limits, emit: m.dispatch, ifaces: numbering{table: m.cfg.Interfaces}}
 	seed := newSeed()
-	var share *exchange
+	var share exchanger
 	if cfg.Workers > 1 {
 		share = newExchange(cfg.Workers, aggregating(cfg.RuleSets))
 		m.reader.shard = m.shards
@@ -67,9 +80,9 @@ func New(cfg Config, exporters []Exporter) *Meter {
 		m.names = append(m.names, rs.Name)
 	}
 	for id := range cfg.Workers {
-		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, tables: tables(&cfg, seed)}
+		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: lanes(&cfg, seed)}
 		w.fragments.Seed = seed
-		w.seen = make([][]flow.Sighting, len(w.tables))
+		w.sampler = newSampler(cfg.Sample, seed[0]+uint64(id))
 		if cfg.Workers > 1 {
 			m.queues = append(m.queues, make(chan work, workAhead))
 			m.parcels = append(m.parcels, make(chan parcel, parcelsAhead))
@@ -103,23 +116,28 @@ func aggregating(sets []*rules.RuleSet) []bool {
 	return a
 }
 
-// tables makes a worker's tables. The cap on the flows of a conversational
-// rule set is shared out among the workers.
-func tables(cfg *Config, seed flow.Seed) []*flow.Table {
-	ts := make([]*flow.Table, len(cfg.RuleSets))
+// lanes makes a worker's tables.
+func lanes(cfg *Config, seed flow.Seed) []lane {
+	ls := make([]lane, len(cfg.RuleSets))
 	for i, rs := range cfg.RuleSets {
-		most := rs.MaxFlows
-		if rs.Program.Conversational() {
-			most = max(1, (most+cfg.Workers-1)/cfg.Workers)
-		}
-		ts[i] = flow.NewTable(flow.Config{
-			RuleSet: &flow.RuleSet{Name: rs.Name, Index: i, Named: rs.Program.KindName},
-			Program: rs.Program,
-			Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
-			MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
-		})
+		ls[i].table = newTable(cfg, rs, i, seed)
 	}
-	return ts
+	return ls
+}
+
+// newTable makes a worker's table of a rule set. The cap on the flows of a
+// conversational rule set is shared out among the workers.
+func newTable(cfg *Config, rs *rules.RuleSet, index int, seed flow.Seed) *flow.Table {
+	most := rs.MaxFlows
+	if rs.Program.Conversational() {
+		most = max(1, (most+cfg.Workers-1)/cfg.Workers)
+	}
+	return flow.NewTable(flow.Config{
+		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName},
+		Program: rs.Program,
+		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
+		MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
+	})
 }
 
 // Open gives the sources one after the other and io.EOF after the last. An
@@ -142,25 +160,35 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 	wait()
 	m.out.flush()
 	total := m.Totals()
-	return total.Check(m.names)
+	return total.CheckEnd(m.names)
 }
 
 // Finish gives the exporters the last batch, which carries the account of all
 // the meters that used them.
 func Finish(exporters []Exporter, meters ...*Meter) {
+	newOutput(exporters).tell(statistics(meters), true)
+}
+
+// Report gives the exporters the account of all the meters that use them, as of
+// now. Run and RunLive may go on meanwhile.
+func Report(exporters []Exporter, meters ...*Meter) {
+	newLiveOutput(exporters).tell(statistics(meters), false)
+}
+
+func statistics(meters []*Meter) *flow.Statistics {
 	total := newTotals(len(meters[0].names))
 	s := &flow.Statistics{}
 	told := map[*InterfaceTable]bool{}
 	for _, m := range meters {
 		t := m.Totals()
 		total.add(&t)
-		if table := m.reader.ifaces; !told[table] {
+		if table := m.cfg.Interfaces; !told[table] {
 			s.Interfaces = append(s.Interfaces, table.all()...)
 			told[table] = true
 		}
 	}
 	total.fill(s)
-	newOutput(exporters).finish(s)
+	return s
 }
 
 func (m *Meter) read(open Open) error {

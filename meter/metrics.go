@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"flowmeter/meter/capture/ring"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
 	"flowmeter/rules"
@@ -23,7 +24,8 @@ type emitter func(v uint64, labels ...string)
 // their sums by rule set.
 type Account struct {
 	Inputs   []string
-	Totals   []Totals // by input
+	Totals   []Totals                // by input
+	Captures [][]ring.InterfaceStats // by input; empty for traces
 	RuleSets []string
 	Sum      Totals
 }
@@ -38,6 +40,21 @@ func Families() []Family {
 			byInput(func(t *Totals) uint64 { return t.Octets })},
 		{"meter_filtered_packets_total", "counter", "Packets left out by the filter.", []string{"input"},
 			byInput(func(t *Totals) uint64 { return t.Filtered })},
+		{"meter_capture_packets_total", "counter", "Frames that came in on a live interface, behind the kernel's filter, those dropped included.", []string{"input", "interface"},
+			byInterface(func(s *ring.InterfaceStats) uint64 { return s.Packets })},
+		{"meter_capture_drops_total", "counter", "Frames that the kernel dropped for want of room in the ring.", []string{"input", "interface"},
+			byInterface(func(s *ring.InterfaceStats) uint64 { return s.Drops })},
+		{"meter_capture_freezes_total", "counter", "Times the ring of a live interface was full.", []string{"input", "interface"},
+			byInterface(func(s *ring.InterfaceStats) uint64 { return s.Freezes })},
+		{"meter_interface_up", "gauge", "1 if the interface is there, up and read.", []string{"input", "interface"}, byInterface(interfaceUp)},
+		{"meter_unsampled_packets_total", "counter", "Frames that sampling passed over.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.Unsampled })},
+		{"meter_self_packets_total", "counter", "Packets of the meter's own export traffic, left out.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.Own })},
+		{"meter_offload_frames_total", "counter", "Frames that the network card joins or cuts, and that stand for several packets.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.OffloadFrames })},
+		{"meter_offload_packets_total", "counter", "Packets that such frames were counted as.", []string{"input"},
+			byInput(func(t *Totals) uint64 { return t.OffloadPackets })},
 		{"meter_decode_packets_total", "counter", "Packets by outcome of decoding.", []string{"input", "outcome"}, outcomes},
 		{"meter_short_transport_packets_total", "counter", "Packets whose transport header was cut off by the capture.", []string{"input"},
 			byInput(func(t *Totals) uint64 { return t.ShortTransport })},
@@ -55,6 +72,44 @@ func Families() []Family {
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Created })},
 		{"meter_flows_ended_total", "counter", "Flow records by the reason of their end.", []string{"ruleset", "reason"}, endReasons},
 	}
+}
+
+// mostInterfaces is how many interfaces of an input have a label of their own:
+// those that a pattern picks up may come and go for ever. The others are summed
+// up as "other".
+const mostInterfaces = 64
+
+func byInterface(of func(*ring.InterfaceStats) uint64) func(*Account, emitter) {
+	return func(a *Account, emit emitter) {
+		for i, input := range a.Inputs {
+			var rest uint64
+			for j := range a.Captures[i] {
+				s := &a.Captures[i][j]
+				if j < mostInterfaces {
+					emit(of(s), input, s.Name)
+				} else {
+					rest += of(s)
+				}
+			}
+			if len(a.Captures[i]) > mostInterfaces {
+				emit(rest, input, "other")
+			}
+		}
+	}
+}
+
+func interfaceUp(s *ring.InterfaceStats) uint64 {
+	if s.Up {
+		return 1
+	}
+	return 0
+}
+
+func (m *Meter) captures() []ring.InterfaceStats {
+	if m.cfg.Capture == nil {
+		return nil
+	}
+	return m.cfg.Capture()
 }
 
 func byInput(of func(*Totals) uint64) func(*Account, emitter) {
@@ -123,6 +178,7 @@ func AccountOf(meters []*Meter) *Account {
 		t := m.Totals()
 		a.Inputs = append(a.Inputs, m.cfg.Input)
 		a.Totals = append(a.Totals, t)
+		a.Captures = append(a.Captures, m.captures())
 		a.Sum.add(&t)
 	}
 	return a

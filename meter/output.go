@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"time"
+
 	"flowmeter/meter/flow"
 )
 
@@ -21,8 +23,22 @@ type output struct {
 	exporters []Exporter
 	batch     *flow.Batch
 	spare     chan *flow.Batch
+	live      bool      // batches carry the wall clock, and do not wait to be full
+	sent      time.Time // when the last beat sent one
 
 	records uint64
+}
+
+// flushEvery is how long the records of live interfaces wait at most for a
+// batch to fill.
+const flushEvery = time.Second
+
+// beat sends a batch that is not full once it has waited for long.
+func (o *output) beat(now time.Time) {
+	if now.Sub(o.sent) >= flushEvery {
+		o.sent = now
+		o.flush()
+	}
 }
 
 // next returns a place for the next record. The place is good until the next
@@ -64,13 +80,22 @@ func newOutput(exporters []Exporter) *output {
 	return &output{exporters: exporters, spare: make(chan *flow.Batch, spareBatches)}
 }
 
+func newLiveOutput(exporters []Exporter) *output {
+	o := newOutput(exporters)
+	o.live = true
+	return o
+}
+
 // send gives the batch to every exporter. Its clock is that of its last record,
-// so that it tells nothing of how the work was divided.
+// so that it tells nothing of how the work was divided; live, it is now.
 func (o *output) send() {
 	b := o.batch
 	o.batch = nil
 	if n := len(b.Records); n > 0 && b.Stats == nil {
 		b.Clock = b.Records[n-1].End
+	}
+	if o.live {
+		b.Clock = max(b.Clock, time.Now().UnixNano())
 	}
 	b.Retain(int32(len(o.exporters)) + 1)
 	for _, e := range o.exporters {
@@ -86,9 +111,9 @@ func (o *output) flush() {
 	}
 }
 
-// finish sends the final batch.
-func (o *output) finish(s *flow.Statistics) {
+// tell sends a batch without records that carries the meter's account.
+func (o *output) tell(s *flow.Statistics, final bool) {
 	o.batch = o.take()
-	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, true
+	o.batch.Stats, o.batch.Clock, o.batch.Final = s, s.Clock, final
 	o.send()
 }

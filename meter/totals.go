@@ -16,6 +16,12 @@ type Totals struct {
 	Read, Octets     uint64
 	Filtered         uint64 // left out by the filter, before all rule sets
 	FilteredOctets   uint64
+	Own              uint64 // the meter's own export traffic, left out before all rule sets
+	OwnOctets        uint64
+	Unsampled        uint64 // frames that sampling passed over
+	UnsampledOctets  uint64
+	OffloadFrames    uint64                     // frames that stood for several packets, or might have: beside the balance
+	OffloadPackets   uint64                     // packets that these were counted as
 	Outcomes         [packet.NumOutcomes]uint64 // of decoding
 	OutcomeOctets    [packet.NumOutcomes]uint64
 	UnreadLink       uint16 // link type of the first frame that is Unsupported
@@ -30,10 +36,11 @@ type Totals struct {
 	LastIgnored      int64
 	Clock            int64         // trace clock
 	RuleSets         []flow.Counts // by rule set
+	since            []since       // by rule set: what was counted before it began
 }
 
 func newTotals(ruleSets int) Totals {
-	return Totals{RuleSets: make([]flow.Counts, ruleSets)}
+	return Totals{RuleSets: make([]flow.Counts, ruleSets), since: make([]since, ruleSets)}
 }
 
 // fill writes the account in the terms of RFC 7011 §4, where a packet that is
@@ -50,6 +57,12 @@ func (t *Totals) add(o *Totals) {
 	t.Octets += o.Octets
 	t.Filtered += o.Filtered
 	t.FilteredOctets += o.FilteredOctets
+	t.Own += o.Own
+	t.OwnOctets += o.OwnOctets
+	t.Unsampled += o.Unsampled
+	t.UnsampledOctets += o.UnsampledOctets
+	t.OffloadFrames += o.OffloadFrames
+	t.OffloadPackets += o.OffloadPackets
 	addAll(t.Outcomes[:], o.Outcomes[:])
 	addAll(t.OutcomeOctets[:], o.OutcomeOctets[:])
 	if t.Outcomes[packet.Unsupported] == o.Outcomes[packet.Unsupported] { // o's are the first
@@ -64,6 +77,8 @@ func (t *Totals) add(o *Totals) {
 	t.Clock = max(t.Clock, o.Clock)
 	for i := range o.RuleSets {
 		addCounts(&t.RuleSets[i], &o.RuleSets[i])
+		t.since[i].read += o.since[i].read
+		t.since[i].leftOut += o.since[i].leftOut
 	}
 }
 
@@ -76,6 +91,49 @@ func (t *Totals) addIgnored(o *Totals) {
 	}
 	t.Ignored += o.Ignored
 	t.IgnoredOctets += o.IgnoredOctets
+}
+
+// read counts a packet and the outcome of decoding it.
+func (t *Totals) read(link uint16, out packet.Outcome, octets uint32) {
+	t.Read++
+	t.Octets += uint64(octets)
+	t.Outcomes[out]++
+	t.OutcomeOctets[out] += uint64(octets)
+	if out == packet.Unsupported && t.Outcomes[out] == 1 {
+		t.UnreadLink = link
+	}
+}
+
+// leaveFiltered moves a packet from its outcome to those filtered.
+func (t *Totals) leaveFiltered(out packet.Outcome, octets uint32) {
+	t.takeBack(out, octets)
+	t.Filtered++
+	t.FilteredOctets += uint64(octets)
+}
+
+// leaveOwn moves a packet from its outcome to the meter's own.
+func (t *Totals) leaveOwn(out packet.Outcome, octets uint32) {
+	t.takeBack(out, octets)
+	t.Own++
+	t.OwnOctets += uint64(octets)
+}
+
+func (t *Totals) takeBack(out packet.Outcome, octets uint32) {
+	t.Outcomes[out]--
+	t.OutcomeOctets[out] -= uint64(octets)
+}
+
+// leaveUnsampled counts a frame that is not looked at.
+func (t *Totals) leaveUnsampled(octets uint32) {
+	t.Read++
+	t.Octets += uint64(octets)
+	t.Unsampled++
+	t.UnsampledOctets += uint64(octets)
+}
+
+// leftOut is what was read but given to no rule set.
+func (t *Totals) leftOut() uint64 {
+	return t.Filtered + t.Own + t.Unsampled + t.Outcomes[packet.Malformed] + t.Outcomes[packet.Unsupported]
 }
 
 // ignore counts a packet that is in no flow of any rule set.
@@ -102,43 +160,70 @@ func addCounts(to, from *flow.Counts) {
 	addAll(to.Traffic[:], from.Traffic[:])
 	addAll(to.TrafficOctets[:], from.TrafficOctets[:])
 	addAll(to.Ended[:], from.Ended[:])
+	to.Sighted += from.Sighted
+	to.Applied += from.Applied
 	to.Created += from.Created
 	to.Released += from.Released
 	to.ReleasedOctets += from.ReleasedOctets
 	to.Live += from.Live
 }
 
-// Check returns an error that names the sum which does not come out, for each
-// rule set: read = filtered + malformed + unsupported + every verdict, and
-// once all flows have ended, counted = released in records.
-func (t *Totals) Check(names []string) error {
-	var open []string
-	var outcomes uint64
-	for _, n := range t.Outcomes {
-		outcomes += n
-	}
-	if t.Read != t.Filtered+outcomes {
-		open = append(open, fmt.Sprintf("read %d, but filtered %d and decoded %d", t.Read, t.Filtered, outcomes))
-	}
-	lost := t.Filtered + t.Outcomes[packet.Malformed] + t.Outcomes[packet.Unsupported]
+// Check returns an error that names the sum which does not come out, at any
+// time: read = filtered + own + unsampled + outcomes of decoding, and for each
+// rule set, of what was read since it began, read = filtered + own + unsampled +
+// malformed + unsupported + every verdict + on the way between workers.
+func (t *Totals) Check(names []string) error { return openBalance(t.open(names)) }
+
+// CheckEnd is Check once all flows have ended: nothing is on its way, and what
+// was counted was released in records.
+func (t *Totals) CheckEnd(names []string) error {
+	open := t.open(names)
 	for i := range t.RuleSets {
 		c := &t.RuleSets[i]
-		sum := lost
-		for _, n := range c.Verdicts {
-			sum += n
+		if n := c.Sighted - c.Applied; n != 0 {
+			open = append(open, fmt.Sprintf("rule set %s: %d packets are still on their way", names[i], n))
 		}
-		if sum != t.Read {
-			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], t.Read, sum))
-		}
-		if c.Live == 0 && (c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted]) {
-			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets", names[i],
-				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets))
+		if c.Live != 0 || c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted] {
+			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets, with %d flows left", names[i],
+				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets, c.Live))
 		}
 	}
+	return openBalance(open)
+}
+
+func openBalance(open []string) error {
 	if open == nil {
 		return nil
 	}
 	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+}
+
+// open names the sums that do not come out.
+func (t *Totals) open(names []string) (open []string) {
+	var outcomes uint64
+	for _, n := range t.Outcomes {
+		outcomes += n
+	}
+	if t.Read != t.Filtered+t.Own+t.Unsampled+outcomes {
+		open = append(open, fmt.Sprintf("read %d, but filtered %d, own %d, unsampled %d and decoded %d", t.Read, t.Filtered, t.Own, t.Unsampled, outcomes))
+	}
+	for i := range t.RuleSets {
+		if read, sum := t.balance(i); sum != read {
+			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], read, sum))
+		}
+	}
+	return open
+}
+
+// balance returns what was read since a rule set began, and the sum of what
+// became of it.
+func (t *Totals) balance(i int) (read, sum uint64) {
+	c := &t.RuleSets[i]
+	sum = t.leftOut() - t.since[i].leftOut + c.Sighted - c.Applied
+	for _, n := range c.Verdicts {
+		sum += n
+	}
+	return t.Read - t.since[i].read, sum
 }
 
 // published is a worker's account as others may read it while the worker goes
@@ -151,14 +236,14 @@ type published struct {
 func (p *published) store(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sets := p.t.RuleSets
+	sets, began := p.t.RuleSets[:0], p.t.since[:0]
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
-	p.t.RuleSets = sets[:0]
-	for _, t := range w.tables {
-		p.t.RuleSets = append(p.t.RuleSets, t.Counts)
+	for i := range w.lanes {
+		sets, began = append(sets, w.lanes[i].table.Counts), append(began, w.lanes[i].since)
 	}
+	p.t.RuleSets, p.t.since = sets, began
 }
 
 func (p *published) addTo(t *Totals) {

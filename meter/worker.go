@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"math"
+
 	"flowmeter/meter/capture"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
@@ -10,20 +12,48 @@ import (
 // worker meters its share of the frames with tables of its own.
 type worker struct {
 	id      int
-	tables  []*flow.Table // by rule set
-	share   *exchange     // of sightings; nil with one worker
+	lanes   []lane    // by rule set
+	share   exchanger // of sightings; nil with one worker
 	records *outbox
 	filter  *rules.Filter
+	own     *flow.OwnTraffic // nil: none of ours is left out
+	sampler sampler
 	seed    flow.Seed
 
 	run       [flow.MaxRun]flow.Packet
 	n         int // packets in run
 	clock     int64
 	fragments flow.Fragments
-	seen      [][]flow.Sighting // by rule set, of the work at hand
 
 	count  Totals
 	public published
+}
+
+// lane is what a worker has of one rule set.
+type lane struct {
+	table *flow.Table
+	seen  []flow.Sighting // of the work at hand, on their way to the rule set's owner
+	since since
+}
+
+// since is what a worker had counted when a rule set began.
+type since struct{ read, leftOut uint64 }
+
+// exchanger carries the sightings of aggregating rule sets between workers.
+type exchanger interface {
+	// shares tells whether the sightings of a rule set are exchanged at all.
+	shares(ruleset int) bool
+	// owner returns the worker that keeps the flows of a rule set.
+	owner(ruleset int) int
+	// pass hands a worker's sightings to the owner of the rule set and returns
+	// an empty lot. The owner gets those of all workers, its own included, in
+	// the order of the packets.
+	pass(worker, ruleset int, lot []flow.Sighting) []flow.Sighting
+	// at tells how far a worker has come that has passed its sightings.
+	at(worker int, clock int64)
+	// upto returns how far a worker, whose clock is own, may take the flows that
+	// it keeps of a rule set.
+	upto(worker, ruleset int, own int64) int64
 }
 
 // do meters one piece of work.
@@ -49,37 +79,73 @@ func (w *worker) frames(j *work) {
 		if len(j.shards) != 0 && int(j.shards[i]) != w.id {
 			continue
 		}
+		if w.sampler.skip() {
+			w.count.leaveUnsampled(f.WireLen)
+			continue
+		}
 		p := &w.run[w.n]
 		p.Time, p.Clock, p.Number = f.Time, w.clock, j.number+uint64(i)
 		p.Iface = 0
 		if int(f.Iface) < len(j.ifaces) {
 			p.Iface = j.ifaces[f.Iface]
 		}
-		if w.decode(p, j.batch, f) {
-			if w.n++; w.n == len(w.run) {
-				w.runTables()
-			}
+		out := packet.Decode(&p.Headers, packet.LinkType(f.Link), j.batch.Data(f), f.WireLen)
+		if f.Flags&capture.Offloaded != 0 {
+			w.offloaded(p, f, out)
+			continue
 		}
+		w.packet(p, f.Link, out)
 	}
 }
 
-// decode reads a frame's headers, counts its outcome, and tells whether the
-// rule sets are to see it.
-func (w *worker) decode(p *flow.Packet, b *capture.Batch, f *capture.Frame) bool {
-	out := packet.Decode(&p.Headers, packet.LinkType(f.Link), b.Data(f), f.WireLen)
-	w.count.Read++
-	w.count.Octets += uint64(f.WireLen)
-	w.count.Outcomes[out]++
-	w.count.OutcomeOctets[out] += uint64(f.WireLen)
-	if out == packet.Unsupported && w.count.Outcomes[out] == 1 {
-		w.count.UnreadLink = f.Link
+// offloaded takes a frame that the network card, or the kernel for it, joins
+// or cuts, as the packets that were on the wire. Where what is cut is inside a
+// tunnel, these cannot be told: it counts as one.
+func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, out packet.Outcome) {
+	n, payload := 1, f.Segment
+	cut := packet.Layer(packet.HasTCP)
+	if f.Flags&capture.OffloadedUDP != 0 {
+		cut = packet.HasUDP
 	}
+	if out == packet.OK && p.Layers&cut != 0 {
+		n = p.Segments(payload)
+	}
+	w.count.OffloadFrames++
+	w.count.OffloadPackets += uint64(n)
+	if n == 1 {
+		w.packet(p, f.Link, out)
+		return
+	}
+	whole := *p
+	for i := range n {
+		p := &w.run[w.n]
+		p.Clock, p.Number = whole.Clock, whole.Number
+		p.Segment(&whole.Headers, payload, i)
+		w.packet(p, f.Link, out)
+	}
+}
+
+// packet accounts for a decoded packet, the next of the run, and keeps it there
+// if the rule sets are to see it.
+func (w *worker) packet(p *flow.Packet, link uint16, out packet.Outcome) {
+	w.count.read(link, out, p.WireLen)
+	if !w.wanted(p, out) {
+		return
+	}
+	if w.n++; w.n == len(w.run) {
+		w.runTables()
+	}
+}
+
+// wanted tells whether the rule sets are to see a packet, and prepares it for
+// them.
+func (w *worker) wanted(p *flow.Packet, out packet.Outcome) bool {
 	if out == packet.Malformed || out == packet.Unsupported {
-		w.count.ignore(f.Time, f.WireLen)
+		w.count.ignore(p.Time, p.WireLen)
 		return false
 	}
 	if w.filter != nil && !w.filter.Match(&p.Headers) {
-		w.leaveOut(out, f.WireLen)
+		w.count.leaveFiltered(out, p.WireLen)
 		return false
 	}
 	if p.Layers&(packet.HasFragment|packet.ShortTransport) != 0 {
@@ -91,6 +157,10 @@ func (w *worker) decode(p *flow.Packet, b *capture.Batch, f *capture.Frame) bool
 		}
 	}
 	p.Prepare(&w.seed)
+	if w.own.Has(p) {
+		w.count.leaveOwn(out, p.WireLen)
+		return false
+	}
 	return true
 }
 
@@ -100,13 +170,14 @@ func (w *worker) runTables() {
 		return
 	}
 	ps := w.run[:w.n]
-	for i, t := range w.tables {
-		if w.share != nil && w.share.aggregating[i] {
-			w.seen[i] = t.Select(ps, w.seen[i])
+	for i := range w.lanes {
+		l := &w.lanes[i]
+		if w.share != nil && w.share.shares(i) {
+			l.seen = l.table.Select(ps, l.seen)
 			continue
 		}
-		t.Advance(ps[0].Clock) // and no further: the flows of these packets are not to end before them
-		t.Update(ps)
+		l.table.Advance(ps[0].Clock) // and no further: the flows of these packets are not to end before them
+		l.table.Update(ps)
 	}
 	for i := range ps {
 		if !ps[i].Counted {
@@ -116,21 +187,17 @@ func (w *worker) runTables() {
 	w.n = 0
 }
 
-// leaveOut moves a frame from its outcome to those filtered.
-func (w *worker) leaveOut(out packet.Outcome, octets uint32) {
-	w.count.Outcomes[out]--
-	w.count.OutcomeOctets[out] -= uint64(octets)
-	w.count.Filtered++
-	w.count.FilteredOctets += uint64(octets)
-}
-
 // settle ends a piece of work: sightings are exchanged, timeouts decided and
 // the records that can go are released.
 func (w *worker) settle() {
 	w.exchange()
-	watermark := int64(0)
-	for _, t := range w.tables {
-		watermark = t.Advance(w.clock)
+	watermark := int64(math.MaxInt64)
+	for i := range w.lanes {
+		clock := w.clock
+		if w.share != nil {
+			clock = w.share.upto(w.id, i, clock)
+		}
+		watermark = min(watermark, w.lanes[i].table.Advance(clock))
 	}
 	w.release(watermark)
 }
@@ -141,26 +208,28 @@ func (w *worker) exchange() {
 	if w.share == nil {
 		return
 	}
-	for i, t := range w.tables {
-		if !w.share.aggregating[i] {
+	for i := range w.lanes {
+		if !w.share.shares(i) {
 			continue
 		}
-		w.seen[i] = w.share.pass(w.id, i, w.seen[i])
+		l := &w.lanes[i]
+		l.seen = w.share.pass(w.id, i, l.seen)
 		if w.share.owner(i) == w.id {
-			t.Apply(w.seen[i])
-			w.seen[i] = w.seen[i][:0]
+			l.table.Apply(l.seen)
+			l.seen = l.seen[:0]
 		}
 	}
+	w.share.at(w.id, w.clock)
 }
 
 // flush ends all flows at the clock as it stands, and sets it.
 func (w *worker) flush(clock int64) {
-	for _, t := range w.tables {
-		t.Flush(w.clock, flow.EndForced)
+	for i := range w.lanes {
+		w.lanes[i].table.Flush(w.clock, flow.EndForced)
 	}
 	w.release(flow.Everything)
-	for _, t := range w.tables {
-		t.Restart(clock)
+	for i := range w.lanes {
+		w.lanes[i].table.Restart(clock)
 	}
 	w.clock = clock
 }
@@ -168,8 +237,8 @@ func (w *worker) flush(clock int64) {
 // release passes on the records that ended before the watermark, in order.
 func (w *worker) release(watermark int64) {
 	left := 0
-	for _, t := range w.tables {
-		left += t.Ready(watermark)
+	for i := range w.lanes {
+		left += w.lanes[i].table.Ready(watermark)
 	}
 	for ; left > 0; left-- {
 		w.earliest().Next(w.records.next())
@@ -181,7 +250,8 @@ func (w *worker) release(watermark int64) {
 // of the first rule set.
 func (w *worker) earliest() (first *flow.Table) {
 	var least int64
-	for _, t := range w.tables {
+	for i := range w.lanes {
+		t := w.lanes[i].table
 		if end, ok := t.Peek(); ok && (first == nil || end < least) {
 			first, least = t, end
 		}

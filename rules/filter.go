@@ -15,14 +15,26 @@ type Filter struct{ program *Program }
 func ParseFilter(where, text string, nets *Networks, sets Sets) (*Filter, error) {
 	c := &conf.Collector{File: where}
 	at := conf.Value{Node: &yaml.Node{Kind: scalarNode, Tag: "!!str", Value: text, Line: 1, Column: 1}, C: c}
-	p := &reader{nets: nets, sets: sets, names: newNames(), left: maxRules}
-	r := &rule{at: at, where: at, do: doCount, explicit: true}
-	r.expr = p.parseIf(at)
-	p.check([]*rule{r})
+	f := ReadFilter(at, nets, sets)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return &Filter{compile([]*rule{r}, nets, p.names, First)}, nil
+	return f, nil
+}
+
+// ReadFilter is ParseFilter of an expression in a configuration. Its mistakes
+// go to the value's Collector; what it returns is to be used only if there are
+// none.
+func ReadFilter(at conf.Value, nets *Networks, sets Sets) *Filter {
+	p := &reader{nets: nets, sets: sets, names: newNames(), left: maxRules}
+	r := &rule{at: at, where: at, do: doCount, explicit: true}
+	before := len(at.C.Errors)
+	r.expr = p.parseIf(at)
+	p.check([]*rule{r})
+	if len(at.C.Errors) > before {
+		return nil
+	}
+	return &Filter{compile([]*rule{r}, nets, p.names, First)}
 }
 
 // Match tells whether the expression is true of a packet as it was sent.

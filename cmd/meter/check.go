@@ -43,7 +43,7 @@ func (c *checkCmd) Run(a *app) error {
 func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
 	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
 	for _, in := range s.Inputs {
-		fmt.Fprintf(a.stdout, "input: traces %s\n", strings.Join(in.Traces, ", "))
+		fmt.Fprintf(a.stdout, "input %s: %v\n", in.Name, &in)
 	}
 	var home []string
 	for _, p := range s.Networks.Home() {
@@ -61,8 +61,8 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 	for _, q := range out.queues {
 		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())
 	}
-	if section.web != nil {
-		fmt.Fprintf(a.stdout, "exporter prometheus http://%s/metrics\n", section.web.Listen)
+	if web := section.web.served; web != nil {
+		fmt.Fprintf(a.stdout, "web %s\n", describeWeb(web))
 	}
 	fmt.Fprintln(a.stdout, "ok")
 }

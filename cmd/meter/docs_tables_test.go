@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"flowmeter/exporters/collect"
 	"flowmeter/exporters/ipfix"
+	"flowmeter/exporters/prometheus"
 	"flowmeter/exporters/text"
 	"flowmeter/meter/flow"
 )
@@ -61,16 +63,28 @@ func code(s string) string {
 
 // TestDocsMetrics keeps the table of metric families.
 func TestDocsMetrics(t *testing.T) {
+	table(t, "metrics.md", "families", familyTable(families()))
+	if runtime.GOOS != "linux" { // elsewhere a process is told less of itself
+		return
+	}
+	process, err := prometheus.NewProcess().Families()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table(t, "metrics.md", "process", familyTable(process))
+}
+
+func familyTable(families []prometheus.Family) string {
 	var b strings.Builder
 	b.WriteString(head("family", "type", "labels", "what it counts"))
-	for _, f := range families() {
+	for _, f := range families {
 		var labels []string
 		for _, l := range f.Labels {
 			labels = append(labels, code(l))
 		}
 		b.WriteString(row(code(f.Name), f.Type, strings.Join(labels, ", "), f.Help))
 	}
-	table(t, "metrics.md", "families", b.String())
+	return b.String()
 }
 
 // TestDocsNames keeps the table of names that expressions know. It is made
@@ -207,7 +221,11 @@ var sections = map[string]string{
 	"`netflow5`":          "exporters: [{netflow5: {%s}}]",
 	"`jsonl` and `csv`":   "exporters: [{jsonl: {%s}}]",
 	"`prometheus`":        "exporters: [{prometheus: {%s}}]",
+	"`web`":               "web: {%s}",
+	"`log`":               "log: {%s}",
 	"`template_refresh`":  "exporters: [{ipfix: {template_refresh: {%s}}}]",
+	"`tls`":               "exporters: [{ipfix: {tls: {%s}}}]",
+	"`spool`":             "exporters: [{ipfix: {spool: {%s}}}]",
 	"`queue`":             "exporters: [{ipfix: {queue: {%s}}}]",
 	"`engine`":            "exporters: [{netflow5: {engine: {%s}}}]",
 }

@@ -111,7 +111,7 @@ func (b *block) try(t *testing.T) {
 		b.checkYAML(t)
 	case "filter":
 		b.parseFilters(t)
-	case "", "mermaid", "yaml prometheus":
+	case "", "mermaid", "yaml prometheus", "yaml web":
 	default:
 		t.Errorf("%v: no test knows blocks of %q", b, b.info)
 	}

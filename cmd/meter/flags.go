@@ -23,6 +23,7 @@ type meterFlags struct {
 	Active   *time.Duration `placeholder:"DURATION" help:"Close a piece of a flow after this long."`
 	Idle     *time.Duration `placeholder:"DURATION" help:"End a flow this long after its last packet."`
 	MaxFlows *int           `placeholder:"N" help:"Keep at most this many flows of each rule set."`
+	Sample   *int           `placeholder:"N" help:"Meter one packet in N, chosen at random."`
 	Workers  *int           `placeholder:"N" help:"Meter with this many goroutines."`
 }
 
@@ -69,6 +70,9 @@ func (f *meterFlags) apply(s *meter.Settings) error {
 	}
 	if f.Workers != nil {
 		s.Meter.Workers = *f.Workers
+	}
+	if f.Sample != nil {
+		s.Meter.Sample = *f.Sample
 	}
 	for _, rs := range s.Meter.RuleSets {
 		if err := f.applyTo(rs); err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,7 +29,9 @@ type app struct {
 	stdout, stderr io.Writer
 	log            *slog.Logger
 	signals        chan os.Signal
-	status         int
+
+	mu     sync.Mutex // of what several inputs may do at once
+	status int
 }
 
 // cli is the command line.
@@ -101,6 +104,8 @@ func (a *app) fail(err error) int {
 
 // partial notes that the command did its work, but not all of it.
 func (a *app) partial(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	fmt.Fprintf(a.stderr, "meter: %v\n", err)
 	a.status = exitPartial
 }

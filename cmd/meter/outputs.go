@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,8 @@ import (
 type outputs struct {
 	queue    exporters.QueueConfig
 	queues   []*exporters.Queue
+	feeds    []meter.Exporter   // what the meter feeds: the queues, or groups of them
+	sockets  *exporters.Sockets // of connections to collectors
 	files    []io.Closer
 	onStdout bool // records go to standard output
 	dry      bool // nothing is to be opened
@@ -49,21 +52,20 @@ func newOutputs(live bool, log *slog.Logger) *outputs {
 	if !live {
 		q.Records, q.Lossless, q.Drain = readQueue, true, 0
 	}
-	return &outputs{queue: q, broken: make(chan struct{}, 1), taken: map[string]bool{}, gone: map[*exporters.Queue]bool{}}
+	return &outputs{queue: q, sockets: &exporters.Sockets{}, broken: make(chan struct{}, 1), taken: map[string]bool{}, gone: map[*exporters.Queue]bool{}}
 }
 
 func (o *outputs) add(name string, s exporters.Sink) {
-	o.queues = append(o.queues, exporters.NewQueue(name, s, o.queue))
+	q := exporters.NewQueue(name, s, o.queue)
+	o.queues, o.feeds = append(o.queues, q), append(o.feeds, q)
 }
 
-// meterExporters returns the queues as the meter knows them.
-func (o *outputs) meterExporters() []meter.Exporter {
-	all := make([]meter.Exporter, len(o.queues))
-	for i, q := range o.queues {
-		all[i] = q
-	}
-	return all
-}
+// meterExporters returns the queues, and groups of them, as the meter knows
+// them.
+func (o *outputs) meterExporters() []meter.Exporter { return o.feeds }
+
+// ownSockets returns what tells the meter its own export traffic.
+func (o *outputs) ownSockets() func() []flow.Socket { return nil }
 
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
@@ -101,8 +103,8 @@ func (o *outputs) wait() error {
 			continue
 		}
 		o.tellSkipped(q)
-		if lost := q.Stats().Lost(); lost.Records > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost.Records))
+		if lost := q.Stats().Lost().Records - q.Stats().Dropped(exporters.Killed); lost > 0 { // those of an earlier run are not this one's
+			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost))
 		} else if q.Stats().Errors.Load() > 0 {
 			errs = append(errs, fmt.Errorf("%s: failed, see above", q.Name()))
 		}
@@ -125,11 +127,14 @@ type shape struct {
 	biflow    exporters.Biflow
 	precision flow.Precision
 	live      bool
+	sockets   *exporters.Sockets
+	log       *slog.Logger
 }
 
 // common puts a shape into the configuration of a wire exporter.
 func (s *shape) common(c *exporters.Common, address string) {
 	c.Address, c.Domain, c.Biflow, c.Live = address, s.domain, s.biflow, s.live
+	c.Sockets, c.Log = s.sockets, s.log
 }
 
 // where adds the exporter that one --output names.
@@ -217,7 +222,7 @@ func jsonLines(w io.Writer, s shape) (exporters.Sink, error) {
 func (o *outputs) network(where, scheme, address string, s shape) error {
 	make, known := networkFormats[scheme]
 	if !known {
-		return usageError{fmt.Errorf("--output %s: known are ipfix://, ipfix+tcp://, netflow9:// and netflow5://", where)}
+		return usageError{fmt.Errorf("--output %s: known are ipfix://, ipfix+tcp://, ipfix+tls://, netflow9:// and netflow5://", where)}
 	}
 	sink, err := make(address, s)
 	if err != nil {
@@ -231,6 +236,7 @@ func (o *outputs) network(where, scheme, address string, s shape) error {
 var networkFormats = map[string]func(address string, s shape) (exporters.Sink, error){
 	"ipfix":     ipfixOver(ipfix.UDP),
 	"ipfix+tcp": ipfixOver(ipfix.TCP),
+	"ipfix+tls": ipfixTLS,
 	"netflow9": func(address string, s shape) (exporters.Sink, error) {
 		c := netflow9.Default()
 		s.common(&c.Common, address)
@@ -252,9 +258,30 @@ func ipfixOver(t ipfix.Transport) func(string, shape) (exporters.Sink, error) {
 	}
 }
 
+// ipfixTLS reads host:port?cert=FILE&key=FILE&ca=FILE&server_name=NAME.
+func ipfixTLS(where string, s shape) (exporters.Sink, error) {
+	address, query, _ := strings.Cut(where, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	c := ipfix.Default()
+	s.common(&c.Common, address)
+	c.Transport, c.Precision = ipfix.TLS, s.precision
+	files := map[string]*string{"cert": &c.TLS.Cert, "key": &c.TLS.Key, "ca": &c.TLS.CA, "server_name": &c.TLS.ServerName}
+	for key, value := range values {
+		field, known := files[key]
+		if !known {
+			return nil, fmt.Errorf("unknown %q: known are cert, key, ca and server_name", key)
+		}
+		*field = value[0]
+	}
+	return ipfix.New(c)
+}
+
 // addAll adds the exporters of all --output flags.
 func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error {
-	s := shape{domain: domain, live: !o.queue.Lossless}
+	s := shape{domain: domain, live: !o.queue.Lossless, sockets: o.sockets, log: o.queue.Log}
 	if f.Biflow != "" {
 		i, err := oneOf("--biflow", f.Biflow, []string{"pair", "split"})
 		if err != nil {

@@ -73,6 +73,7 @@ func headOf(f *meter.Family) prometheus.Family {
 
 // newPage returns what writes /metrics.
 func newPage(meters []*meter.Meter, out *outputs) func(io.Writer) error {
+	process := prometheus.NewProcess()
 	return func(w io.Writer) error {
 		page := prometheus.NewPage()
 		account := meter.AccountOf(meters)
@@ -89,6 +90,9 @@ func newPage(meters []*meter.Meter, out *outputs) func(io.Writer) error {
 		}
 		version, commit := buildVersion()
 		page.Add(buildInfo)(1, version, commit, runtime.Version())
-		return page.Write(w)
+		if err := page.Write(w); err != nil {
+			return err
+		}
+		return process.Write(w)
 	}
 }

@@ -37,7 +37,7 @@ records go where --output says.`
 
 // Run meters the traces.
 func (c *readCmd) Run(a *app) error {
-	settings, err := c.settings(ignoreExporters)
+	settings, err := c.settings(ignoreService)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"io"
 	"os"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters"
 	"flowmeter/exporters/ipfix"
 	"flowmeter/exporters/netflow5"
 	"flowmeter/exporters/netflow9"
-	"flowmeter/exporters/prometheus"
 	"flowmeter/exporters/text"
 	"flowmeter/meter"
 	"flowmeter/meter/conf"
@@ -21,13 +21,16 @@ import (
 // an exporter is told of the meter stands elsewhere in the file.
 type exporterSection struct {
 	builders []func(o *outputs, s *meter.Settings) error
-	web      *prometheus.Config
+	web      webSection
+	log      logs.Config
 }
 
-// ignoreExporters reads `exporters:` for commands that do not use it.
-var ignoreExporters = conf.Fields{"exporters": func(conf.Value) {}}
+// ignoreService reads the sections that only a service uses for commands that
+// are none.
+var ignoreService = conf.Fields{"exporters": func(conf.Value) {}, "web": func(conf.Value) {}, "log": func(conf.Value) {}}
 
-// fields reads `exporters:`, a list of mappings of one key each.
+// fields reads `exporters:`, a list of mappings of one key each, and the other
+// sections of a service.
 func (x *exporterSection) fields() conf.Fields {
 	kinds := conf.Fields{
 		"ipfix":      x.ipfix,
@@ -35,11 +38,13 @@ func (x *exporterSection) fields() conf.Fields {
 		"netflow5":   x.netflow5,
 		"jsonl":      x.text("jsonl", newJSON),
 		"csv":        x.text("csv", newCSV),
-		"prometheus": x.prometheus,
+		"prometheus": x.web.parseMetrics,
 	}
-	return conf.Fields{"exporters": func(v conf.Value) {
-		v.Each(func(item conf.Value) { item.Map(kinds) })
-	}}
+	return conf.Fields{
+		"exporters": func(v conf.Value) { v.Each(func(item conf.Value) { item.Map(kinds) }) },
+		"web":       x.web.parse,
+		"log":       func(v conf.Value) { x.log = logs.Parse(v) },
+	}
 }
 
 // build makes the exporters that were read. Nothing is opened.
@@ -58,36 +63,82 @@ func (x *exporterSection) later(b func(o *outputs, s *meter.Settings) error) {
 func (x *exporterSection) ipfix(v conf.Value) {
 	c := ipfix.ParseConfig(v)
 	x.later(func(o *outputs, s *meter.Settings) error {
-		c.Domain, c.Live = s.ID, !o.queue.Lossless
-		e, err := ipfix.New(c)
-		return o.addBuilt("ipfix "+c.Address+c.Path, e, err, c.Queue)
+		o.prepare(&c.Common, s)
+		return o.addCollectors("ipfix", &c.Common, func(address string) (exporters.Sink, error) {
+			own := c
+			own.Common = c.One(address)
+			if err := o.spool(&own); err != nil {
+				return nil, err
+			}
+			return ipfix.New(own)
+		}, c.Path)
 	})
 }
 
 func (x *exporterSection) netflow9(v conf.Value) {
 	c := netflow9.ParseConfig(v)
 	x.later(func(o *outputs, s *meter.Settings) error {
-		c.Domain, c.Live = s.ID, !o.queue.Lossless
-		e, err := netflow9.New(c)
-		return o.addBuilt("netflow9 "+c.Address, e, err, c.Queue)
+		o.prepare(&c.Common, s)
+		return o.addCollectors("netflow9", &c.Common, func(address string) (exporters.Sink, error) {
+			own := c
+			own.Common = c.One(address)
+			return netflow9.New(own)
+		}, "")
 	})
 }
 
 func (x *exporterSection) netflow5(v conf.Value) {
 	c := netflow5.ParseConfig(v)
 	x.later(func(o *outputs, s *meter.Settings) error {
-		c.Domain, c.Live = s.ID, !o.queue.Lossless
-		e, err := netflow5.New(c)
-		return o.addBuilt("netflow5 "+c.Address, e, err, c.Queue)
+		o.prepare(&c.Common, s)
+		return o.addCollectors("netflow5", &c.Common, func(address string) (exporters.Sink, error) {
+			own := c
+			own.Common = c.One(address)
+			return netflow5.New(own)
+		}, "")
 	})
 }
 
-func (x *exporterSection) prometheus(v conf.Value) {
-	if x.web != nil {
-		v.Errorf("remove one of the two", "metrics are served already")
+// prepare tells an exporter what it must know of the meter.
+func (o *outputs) prepare(c *exporters.Common, s *meter.Settings) {
+	c.Domain, c.Live, c.Sockets, c.Log = s.ID, !o.queue.Lossless, o.sockets, o.queue.Log
+}
+
+// addCollectors adds an exporter for each of its collectors, as a group where
+// they share the records. path stands for the address of a file.
+func (o *outputs) addCollectors(kind string, c *exporters.Common, make func(address string) (exporters.Sink, error), path string) error {
+	var queues []*exporters.Queue
+	for _, address := range c.Collectors() {
+		sink, err := make(address)
+		q, err := o.newQueue(kind+" "+address+path, sink, err, c.Queue)
+		if err != nil {
+			return err
+		}
+		queues = append(queues, q)
 	}
-	c := prometheus.ParseConfig(v)
-	x.web = &c
+	o.queues = append(o.queues, queues...)
+	if len(queues) > 1 && c.Mode != exporters.All {
+		o.feeds = append(o.feeds, exporters.NewGroup(c.Mode, queues, o.queue.Log))
+		return nil
+	}
+	for _, q := range queues {
+		o.feeds = append(o.feeds, q)
+	}
+	return nil
+}
+
+// spool gives an exporter the directory of its collector, which no other may
+// have.
+func (o *outputs) spool(c *ipfix.Config) error {
+	if c.Spool.Dir == "" {
+		return nil
+	}
+	c.Spool = c.Spool.Sub(c.Address)
+	if o.taken[c.Spool.Dir] {
+		return fmt.Errorf("another exporter has its spool in %s already: give one of them another dir", c.Spool.Dir)
+	}
+	o.taken[c.Spool.Dir] = true
+	return nil
 }
 
 func newJSON(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
@@ -136,15 +187,24 @@ func (x *exporterSection) text(kind string, make func(io.Writer, flow.Precision,
 // addBuilt adds an exporter with its own queue size, unless the meter waits
 // for its exporters.
 func (o *outputs) addBuilt(name string, s exporters.Sink, err error, q exporters.QueueConfig) error {
+	queue, err := o.newQueue(name, s, err, q)
 	if err != nil {
-		return fmt.Errorf("exporter %s: %w", name, err)
+		return err
+	}
+	o.queues, o.feeds = append(o.queues, queue), append(o.feeds, queue)
+	return nil
+}
+
+// newQueue returns the queue before an exporter, if that could be made.
+func (o *outputs) newQueue(name string, s exporters.Sink, err error, q exporters.QueueConfig) (*exporters.Queue, error) {
+	if err != nil {
+		return nil, fmt.Errorf("exporter %s: %w", name, err)
 	}
 	if o.queue.Lossless {
 		q = o.queue
 	}
 	q.Log = o.queue.Log
-	o.queues = append(o.queues, exporters.NewQueue(name, s, q))
-	return nil
+	return exporters.NewQueue(name, s, q), nil
 }
 
 // appendTo opens a file that goes on where it ended. Checking a configuration

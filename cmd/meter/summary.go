@@ -29,7 +29,9 @@ func printSummary(w io.Writer, m *meter.Meter) {
 			row(name, packets, octets)
 		}
 	}
+	optional("unsampled", t.Unsampled, t.UnsampledOctets)
 	optional("filtered", t.Filtered, t.FilteredOctets)
+	optional("own export traffic", t.Own, t.OwnOctets)
 	for _, out := range []packet.Outcome{packet.Malformed, packet.Unsupported} {
 		optional(out.String(), t.Outcomes[out], t.OutcomeOctets[out])
 	}
@@ -71,7 +73,7 @@ func printFlows(w io.Writer, names []string, t *meter.Totals) {
 // endings say how records ended.
 var endings = [flow.NumEndReasons]string{
 	flow.EndIdle: "ended idle", flow.EndActive: "pieces of long ones", flow.EndDetected: "ended by TCP",
-	flow.EndForced: "ended with the trace", flow.EndResources: "ended for want of room",
+	flow.EndForced: "cut off at the end", flow.EndResources: "ended for want of room",
 }
 
 // printBeside prints what is counted beside the balance, where there is any.
@@ -89,6 +91,7 @@ func printBeside(w io.Writer, t *meter.Totals) {
 		{t.FragmentsFilled, "later fragments, counted in the flow of their first"},
 		{t.FragmentsOrphans, "later fragments whose first was not seen, in flows without ports"},
 		{t.FragmentsLost, "first fragments forgotten for want of room"},
+		{t.OffloadFrames, "frames joined or cut by the network card, counted as the packets on the wire"},
 		{t.ClockSteps, "times the clock was set back by more than a minute"},
 	} {
 		if line.n > 0 {

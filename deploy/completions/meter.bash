@@ -71,6 +71,10 @@ _meter() {
 		_meter_values '' seconds milliseconds microseconds nanoseconds
 		return
 		;;
+	run:--web.config.file)
+		_meter_values -f
+		return
+		;;
 	check:--config | check:-c)
 		_meter_values -f
 		return
@@ -83,13 +87,13 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
-	read:--home | read:--filter | read:--active | read:--idle | read:--max-flows | read:--workers | read:--top | read:--count | read:--duration)
+	read:--home | read:--filter | read:--active | read:--idle | read:--max-flows | read:--sample | read:--workers | read:--top | read:--count | read:--duration)
 		return
 		;;
-	run:--home | run:--filter | run:--active | run:--idle | run:--max-flows | run:--workers)
+	run:--interface | run:-i | run:--home | run:--filter | run:--active | run:--idle | run:--max-flows | run:--sample | run:--workers | run:--web.listen-address | run:--log.format | run:--log.level)
 		return
 		;;
-	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--workers)
+	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--sample | check:--workers)
 		return
 		;;
 	collect:--enterprise)
@@ -101,16 +105,16 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W 'read run check collect version --help' -- "$cur")
 		;;
 	read:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --workers --output -o --biflow --times --top --sort --count --duration --merge --quiet -q --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --quiet -q --help -h' -- "$cur")
 		;;
 	read:*)
 		_meter_values -f
 		;;
 	run:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --workers --output -o --biflow --times --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
 		;;
 	check:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --workers --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --help -h' -- "$cur")
 		;;
 	collect:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--enterprise --help -h' -- "$cur")

@@ -16,6 +16,7 @@ complete -c meter -n '__fish_seen_subcommand_from read' -l orient -x -a 'initiat
 complete -c meter -n '__fish_seen_subcommand_from read' -l active -x -d 'Close a piece of a flow after this long.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l idle -x -d 'End a flow this long after its last packet.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l sample -x -d 'Meter one packet in N, chosen at random.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l workers -x -d 'Meter with this many goroutines.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l output -s o -r -F -a '- csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://' -d 'Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l biflow -x -a 'pair split' -d 'Export both directions in one record (pair) or in two (split).'
@@ -29,6 +30,7 @@ complete -c meter -n '__fish_seen_subcommand_from read' -l quiet -s q -d 'Print 
 complete -c meter -n '__fish_seen_subcommand_from read' -l help -s h -d 'Show context-sensitive help.'
 complete -c meter -n '__fish_seen_subcommand_from read' -F
 
+complete -c meter -n '__fish_seen_subcommand_from run' -l interface -s i -x -d 'Meter a live interface, in place of the inputs of the configuration. Several share their flows, as the halves of a tap; eth* and any are understood.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l config -s c -r -F -d 'Read the configuration from FILE.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l rules -s r -r -F -d 'Use the rule sets of FILE.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l home -x -d 'The home networks, with commas between them.'
@@ -37,10 +39,16 @@ complete -c meter -n '__fish_seen_subcommand_from run' -l orient -x -a 'initiato
 complete -c meter -n '__fish_seen_subcommand_from run' -l active -x -d 'Close a piece of a flow after this long.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l idle -x -d 'End a flow this long after its last packet.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l sample -x -d 'Meter one packet in N, chosen at random.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l workers -x -d 'Meter with this many goroutines.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l output -s o -r -F -a '- csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://' -d 'Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l biflow -x -a 'pair split' -d 'Export both directions in one record (pair) or in two (split).'
 complete -c meter -n '__fish_seen_subcommand_from run' -l times -x -a 'seconds milliseconds microseconds nanoseconds' -d 'Precision of exported times: seconds, milliseconds, microseconds or nanoseconds.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l web.listen-address -x -d 'Serve metrics and status there; may stand several times.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l web.systemd-socket -d 'Serve on the sockets that systemd hands over.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l web.config.file -r -F -d 'TLS and authentication of these pages, as exporter-toolkit has them.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l log.format -x -d 'How the log is written: text, json or journal; auto finds out.'
+complete -c meter -n '__fish_seen_subcommand_from run' -l log.level -x -d 'The least that is logged: debug, info, warn or error.'
 complete -c meter -n '__fish_seen_subcommand_from run' -l help -s h -d 'Show context-sensitive help.'
 
 complete -c meter -n '__fish_seen_subcommand_from check' -l config -s c -r -F -d 'Read the configuration from FILE.'
@@ -51,6 +59,7 @@ complete -c meter -n '__fish_seen_subcommand_from check' -l orient -x -a 'initia
 complete -c meter -n '__fish_seen_subcommand_from check' -l active -x -d 'Close a piece of a flow after this long.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l idle -x -d 'End a flow this long after its last packet.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l sample -x -d 'Meter one packet in N, chosen at random.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l workers -x -d 'Meter with this many goroutines.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l help -s h -d 'Show context-sensitive help.'
 

@@ -45,10 +45,14 @@ func capturePanels() []Panel {
 		{Title: "Bits read", Unit: "bps", Help: "Of whole frames on the wire.", Queries: []Query{{perSecond("meter_octets_read_total", "instance, input") + " * 8", "{{instance}} {{input}}"}}},
 		{Title: "Packets by interface", Unit: "pps", Queries: []Query{{perSecond("meter_capture_packets_total", "instance, interface"), "{{instance}} {{interface}}"}}},
 		{Title: "Dropped by the kernel", Unit: "pps", Help: "They found no room in the ring, and are in no flow.", Queries: []Query{{perSecond("meter_capture_drops_total", "instance, interface"), "{{instance}} {{interface}}"}}},
+		{Title: "Times the ring was full", Unit: "short", Queries: []Query{{"sum by (instance, interface) (increase(meter_capture_freezes_total" + selected + "[$__rate_interval]))", "{{instance}} {{interface}}"}}},
 		{Title: "Interfaces", Kind: State, Queries: []Query{{"meter_interface_up" + selected, "{{instance}} {{interface}}"}},
 			Texts: []Text{{"0", "down", "red"}, {"1", "up", "green"}}},
 		{Title: "Age of the workers' last round", Unit: "s", BadAbove: cog.ToPtr(30.0), Queries: []Query{{"time() - meter_worker_progress_timestamp_seconds" + selected, "{{instance}} {{input}} {{worker}}"}}},
-		{Title: "Frames of several packets (GRO, TSO)", Unit: "pps", Queries: []Query{{perSecond("meter_offload_frames_total", "instance, input"), "{{instance}} {{input}}"}}},
+		{Title: "Frames of several packets (GRO, TSO)", Unit: "pps", Queries: []Query{
+			{perSecond("meter_offload_frames_total", "instance, input"), "frames {{instance}} {{input}}"},
+			{perSecond("meter_offload_packets_total", "instance, input"), "packets {{instance}} {{input}}"},
+		}},
 		{Title: "Clock set back", Unit: "short", Queries: []Query{{"sum by (instance, input) (increase(meter_clock_steps_total" + selected + "[$__rate_interval]))", "{{instance}} {{input}}"}}},
 	}
 }

@@ -1,3 +1,4 @@
+// Package prometheus writes the page of metrics in Prometheus' exposition format.
 package prometheus
 
 import (

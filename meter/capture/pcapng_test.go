@@ -44,7 +44,7 @@ func TestPcapng(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	ifaces := []Interface{{"eth0", 1, 96}, {"tunä", 101, 0}, {"", 113, 8}, {"", 1, 0}}
+	ifaces := []Interface{{Name: "eth0", Link: 1, Snaplen: 96}, {Name: "tunä", Link: 101}, {Link: 113, Snaplen: 8}, {Link: 1}}
 	if diff := cmp.Diff(ifaces, r.Interfaces()); diff != "" {
 		t.Error(diff)
 	}

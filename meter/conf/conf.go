@@ -5,6 +5,7 @@ package conf
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -263,6 +264,25 @@ func (v Value) Duration(lo, hi time.Duration) time.Duration {
 		return lo
 	}
 	return d
+}
+
+var sizeUnits = map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+// Size reads a number of octets, with its unit (KiB, MiB, GiB, TiB) or without,
+// from lo to hi.
+func (v Value) Size(lo, hi int64) int64 {
+	number := strings.TrimRight(v.Value, "BKMGTi")
+	unit, known := sizeUnits[v.Value[len(number):]]
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	if v.Kind != yaml.ScalarNode || !known || err != nil || n < 0 {
+		v.Errorf("write a number with its unit: 512MiB, 1GiB", "expected a size, found %s", v.describe())
+		return lo
+	}
+	if n > math.MaxInt64/unit || n*unit < lo || n*unit > hi {
+		v.Errorf("", "%s is out of range: %d to %d octets", v.Value, lo, hi)
+		return lo
+	}
+	return n * unit
 }
 
 // Enum reads one of the given words and returns its index.

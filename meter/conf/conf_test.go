@@ -122,3 +122,30 @@ func FuzzParse(f *testing.F) {
 		_ = c.Err()
 	})
 }
+
+func TestSize(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want int64
+		err  string
+	}{
+		{"0", 0, ""}, {"512", 512, ""}, {"1KiB", 1024, ""}, {"32MiB", 32 << 20, ""}, {"32 MiB", 32 << 20, ""}, {"1GiB", 1 << 30, ""},
+		{"2GiB", 0, "2GiB is out of range: 0 to 1073741824 octets"},
+		{"99999999TiB", 0, "99999999TiB is out of range: 0 to 1073741824 octets"},
+		{"-1", 0, `expected a size, found "-1" (write a number with its unit: 512MiB, 1GiB)`},
+		{"1MB", 0, `expected a size, found "1MB" (write a number with its unit: 512MiB, 1GiB)`},
+		{"lots", 0, `expected a size, found "lots" (write a number with its unit: 512MiB, 1GiB)`},
+		{"[1]", 0, "expected a size, found a list (write a number with its unit: 512MiB, 1GiB)"},
+	} {
+		v, collected := Parse("f", []byte("x: "+c.text))
+		var got int64
+		v.Map(Fields{"x": func(v Value) { got = v.Size(0, 1<<30) }})
+		message := ""
+		if err := collected.Err(); err != nil {
+			message = strings.TrimPrefix(err.Error(), "f:1:4: ")
+		}
+		if got != c.want || message != c.err {
+			t.Errorf("%s: %d, %s; want %d, %s", c.text, got, message, c.want, c.err)
+		}
+	}
+}

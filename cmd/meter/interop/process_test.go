@@ -50,9 +50,15 @@ func (b *buffer) String() string {
 // start runs a program until stop, at the latest until the test ends.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: path, cmd: exec.Command(path, args...), end: make(chan error, 1)}
+	return startCommand(t, exec.Command(path, args...))
+}
+
+// startCommand starts a program that has more than arguments.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: cmd.Path, cmd: cmd, end: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
-	p.cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	p.cmd.Env = append(os.Environ(), append(cmd.Env, "TZ=UTC", "LC_ALL=C")...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

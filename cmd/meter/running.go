@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"flowmeter/exporters/web"
+	"flowmeter/meter"
+	"flowmeter/meter/capture"
+	"flowmeter/meter/capture/ring"
+)
+
+// runningInput is an input of a run with what meters it.
+type runningInput struct {
+	*meter.Input
+	meter   *meter.Meter
+	rings   *ring.Input // nil for traces
+	workers int
+}
+
+// newRunningInput makes the meter of an input. Nothing is opened.
+func newRunningInput(s *meter.Settings, in *meter.Input, ifaces *meter.InterfaceTable, out *outputs, log *slog.Logger) (*runningInput, error) {
+	cfg := s.Meter
+	cfg.Interfaces, cfg.Input = ifaces, in.Name
+	if in.Filter != nil {
+		cfg.Filter = in.Filter
+	}
+	if in.Sample > 0 {
+		cfg.Sample = in.Sample
+	}
+	r := &runningInput{Input: in, workers: cfg.Workers}
+	if in.Live != nil {
+		live := *in.Live
+		live.Workers, live.Log = cfg.Workers, log.With("input", in.Name)
+		var err error
+		if r.rings, err = ring.New(live); err != nil {
+			return nil, fmt.Errorf("input %s: %w", in.Name, err)
+		}
+		cfg.Capture = r.rings.Stats
+		if !in.Own {
+			cfg.Own = out.ownSockets()
+		}
+	}
+	r.meter = meter.New(cfg, out.meterExporters())
+	return r, nil
+}
+
+// names tells whether an interface is named as such, not picked up by a
+// pattern: it has to be there.
+func (r *runningInput) names(iface string) bool { return slices.Contains(r.Live.Interfaces, iface) }
+
+// interfaces returns the status of live interfaces.
+func (r *runningInput) interfaces() (all []web.InterfaceStatus) {
+	if r.rings == nil {
+		return nil
+	}
+	for _, s := range r.rings.Stats() {
+		all = append(all, web.InterfaceStatus{Name: s.Name, Index: s.Index, Up: s.Up, Packets: s.Packets, Drops: s.Drops})
+	}
+	return all
+}
+
+// meterLive meters interfaces until they are closed.
+func (r *runningInput) meterLive(ctx context.Context, failed func(error)) {
+	go func() {
+		if err := r.rings.Run(ctx); err != nil && ctx.Err() == nil {
+			failed(fmt.Errorf("input %s: interfaces that come and go are no longer noticed: %w", r.Name, err))
+		}
+	}()
+	rings := make([]meter.Ring, r.workers)
+	for i := range rings {
+		rings[i] = r.rings.Ring(i)
+	}
+	if err := r.meter.RunLive(rings, failed); err != nil {
+		failed(fmt.Errorf("input %s: %w", r.Name, err))
+	}
+}
+
+// meterTraces meters traces to their end.
+func (r *runningInput) meterTraces(failed func(error)) {
+	paths, missing := capture.Expand(r.Traces)
+	if missing != nil {
+		failed(missing)
+	}
+	if err := r.meter.Run(newInputs(paths).open(false), failed); err != nil {
+		failed(err)
+	}
+}
+
+// stop ends the metering of an input. What its interfaces have taken in until
+// now is still metered.
+func (r *runningInput) stop() {
+	if r.rings != nil {
+		r.rings.Close()
+		return
+	}
+	r.meter.Stop()
+}

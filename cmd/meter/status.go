@@ -1,0 +1,81 @@
+package main
+
+import (
+	"time"
+
+	"flowmeter/exporters"
+	"flowmeter/exporters/web"
+	"flowmeter/meter"
+	"flowmeter/meter/flow"
+	"flowmeter/meter/packet"
+	"flowmeter/rules"
+)
+
+// started is when this process began.
+var started = time.Now()
+
+// statusOf returns what /status shows of an account and its exporters.
+func statusOf(a *meter.Account, out *outputs) web.Status {
+	s := web.Status{Started: started.UTC(), Balance: balanceStatus(a)}
+	s.Version, _ = buildVersion()
+	for i, name := range a.Inputs {
+		s.Inputs = append(s.Inputs, inputStatus(name, &a.Totals[i]))
+	}
+	for i, name := range a.RuleSets {
+		s.RuleSets = append(s.RuleSets, ruleSetStatus(name, &a.Sum.RuleSets[i]))
+	}
+	for _, q := range out.queues {
+		s.Exporters = append(s.Exporters, exporterStatus(q.Name(), q.Stats()))
+	}
+	return s
+}
+
+func balanceStatus(a *meter.Account) web.BalanceStatus {
+	b := web.BalanceStatus{Packets: a.Sum.Read, Closes: true}
+	if err := a.Sum.Check(a.RuleSets); err != nil {
+		b.Closes, b.Open = false, err.Error()
+	}
+	return b
+}
+
+func inputStatus(name string, t *meter.Totals) web.InputStatus {
+	s := web.InputStatus{Name: name, Packets: t.Read, Octets: t.Octets, Filtered: t.Filtered, Decoded: map[string]uint64{}}
+	for o, n := range t.Outcomes {
+		s.Decoded[packet.Outcome(o).String()] = n
+	}
+	return s
+}
+
+func ruleSetStatus(name string, c *flow.Counts) web.RuleSetStatus {
+	s := web.RuleSetStatus{Name: name, Flows: c.Live, Created: c.Created, Ended: map[string]uint64{}, Verdicts: map[string]uint64{}}
+	for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
+		s.Ended[r.String()] = c.Ended[r]
+	}
+	for v, n := range c.Verdicts {
+		s.Verdicts[rules.Verdict(v).String()] = n
+	}
+	return s
+}
+
+func exporterStatus(name string, st *exporters.Stats) web.ExporterStatus {
+	s := web.ExporterStatus{
+		Name: name, Up: st.Up.Load(), Records: st.Records.Load(), Octets: st.Octets.Load(), Resent: st.Resent.Load(),
+		Dropped: map[string]uint64{}, Queued: uint64(max(0, st.Queued.Load())),
+	}
+	for r := range exporters.NumReasons {
+		s.Dropped[r.String()] = st.Dropped(r)
+	}
+	return s
+}
+
+// down returns a line for each exporter whose last attempt failed. One that has
+// had nothing to export is not down.
+func (o *outputs) down() []string {
+	var lines []string
+	for _, q := range o.queues {
+		if st := q.Stats(); st.Errors.Load() > 0 && !st.Up.Load() {
+			lines = append(lines, "exporter "+q.Name()+": its last attempt failed")
+		}
+	}
+	return lines
+}
