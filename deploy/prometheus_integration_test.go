@@ -174,6 +174,7 @@ func later(expr string) bool {
 // TestWatched has Prometheus scrape the running meter, runs all queries of all
 // dashboards, and has alerts fire and clear.
 func TestWatched(t *testing.T) {
+	needRoot(t) // to read an interface
 	feed, listen := newFeed(t, "http-tls.pcap"), freeAddress(t)
 	config := configure(t, "watched.yaml", map[string]string{"TRACE": feed.path, "STATE": open(t), "LISTEN": listen})
 	meter := start(t, execStart(t, unpacked(t), config)...)
