@@ -58,6 +58,9 @@ func NewQueue(name string, sink Sink, cfg QueueConfig) *Queue {
 	return q
 }
 
+// Sink returns what the queue feeds.
+func (q *Queue) Sink() Sink { return q.sink }
+
 // Name returns the name that the queue was made with.
 func (q *Queue) Name() string { return q.name }
 

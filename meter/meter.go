@@ -28,6 +28,11 @@ type Config struct {
 	Sample    int           // meter one frame in so many, chosen at random; 0 or 1 for all
 	Limits    Limits
 
+	// Selector is what records and exporters say of Sample. Meters whose
+	// records go to the same exporters each need one of their own if any of
+	// them samples (SelectorTable). nil: one is made if Sample asks for it.
+	Selector *flow.Selector
+
 	// Capture returns the account of a live input's interfaces; nil for traces.
 	Capture func() []ring.InterfaceStats
 
@@ -70,6 +75,7 @@ type Meter struct {
 // New makes a Meter that starts nothing. Records go to every exporter.
 func New(cfg Config, exporters []Exporter) *Meter {
 	m := &Meter{cfg: cfg, stop: make(chan struct{}), earlier: earlierCounts{}}
+	m.cfg.Selector = cfg.selector()
 	m.out = newOutput(exporters)
 	if m.cfg.Interfaces == nil {
 		m.cfg.Interfaces = &InterfaceTable{}
@@ -86,7 +92,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 	}
 	m.known = slices.Clone(m.names)
 	for id := range cfg.Workers {
-		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: lanes(&cfg, seed)}
+		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: lanes(&m.cfg, seed)}
 		w.fragments.Seed = seed
 		w.sampler = newSampler(cfg.Sample, seed[0]+uint64(id))
 		if cfg.Workers > 1 {
@@ -139,11 +145,16 @@ func newTable(cfg *Config, rs *rules.RuleSet, index int, seed flow.Seed) *flow.T
 		most = max(1, (most+cfg.Workers-1)/cfg.Workers)
 	}
 	return flow.NewTable(flow.Config{
-		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName},
+		RuleSet: labelOf(cfg, rs, index),
 		Program: rs.Program,
 		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
 		MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
 	})
+}
+
+// labelOf returns what records know of their rule set.
+func labelOf(cfg *Config, rs *rules.RuleSet, index int) *flow.RuleSet {
+	return &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName, Selector: cfg.Selector}
 }
 
 // Open gives the sources one after the other and io.EOF after the last. An

@@ -16,13 +16,15 @@ type Change struct {
 	RuleSets  []*rules.RuleSet
 	Filter    *rules.Filter
 	Sample    int
-	Exporters []Exporter // in place of those that it has; nil: these stay
+	Selector  *flow.Selector // as in Config
+	Exporters []Exporter     // in place of those that it has; nil: these stay
 }
 
 // Reload has a running live Meter go on with other rule sets, filter, sampling
 // and exporters, each worker between two batches. Flows of rule sets that are
 // equal to one of before go on untouched; those of all others are forced out
-// first, to the exporters of before. No packet is missed or counted twice. It
+// first, to the exporters of before. So are all if sampling changed: no record
+// has packets of two rates. No packet is missed or counted twice. It
 // returns an error if the balance of a rule set that ended does not close.
 func (m *Meter) Reload(c Change) error {
 	m.reloading.Lock()
@@ -42,7 +44,7 @@ func (m *Meter) Reload(c Change) error {
 			m.earlier.add(rs.Name, nil) // known, with nothing counted yet
 		}
 	}
-	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample = c.RuleSets, c.Filter, c.Sample
+	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample, m.cfg.Selector = c.RuleSets, c.Filter, c.Sample, r.Selector
 	for i, name := range r.goneNames {
 		m.earlier.add(name, &r.gone.RuleSets[i])
 	}
@@ -66,10 +68,15 @@ type reload struct {
 
 func (m *Meter) newReload(c Change) *reload {
 	r := &reload{Change: c, m: m, old: m.cfg.RuleSets}
+	r.Selector = (&Config{Input: m.cfg.Input, Sample: c.Sample, Selector: c.Selector}).selector()
+	resampled := max(c.Sample, 1) != max(m.cfg.Sample, 1)
 	var boxes []*mailbox
 	before, _ := m.live[0].share.(*mailboxes)
 	for i, rs := range c.RuleSets {
 		at := slices.IndexFunc(r.old, rs.Equal)
+		if resampled {
+			at = -1
+		}
 		r.from = append(r.from, at)
 		if at >= 0 {
 			c.RuleSets[i] = r.old[at] // its Program is the one that the tables know
@@ -111,9 +118,11 @@ func (r *reload) swap(l *liveWorker) {
 	l.worker.settle()
 	kept := make([]lane, len(r.RuleSets))
 	cfg := r.m.cfg
+	cfg.Selector = r.Selector
 	for i, at := range r.from {
 		if at >= 0 {
 			kept[i] = l.lanes[at]
+			kept[i].table.Relabel(labelOf(&cfg, r.RuleSets[i], r.indexes[i]))
 			continue
 		}
 		kept[i] = lane{table: newTable(&cfg, r.RuleSets[i], r.indexes[i], l.seed), since: since{l.count.Read, l.count.leftOut()}}

@@ -33,6 +33,9 @@ func (c *checkCmd) Run(a *app) error {
 	if err := section.build(out, s); err != nil {
 		return usageError{err}
 	}
+	if err := out.holdSampling(s); err != nil {
+		return usageError{err}
+	}
 	a.warn(s.Warnings)
 	meter.New(s.Meter, out.meterExporters())
 	c.describe(a, s, out, &section)
@@ -43,7 +46,7 @@ func (c *checkCmd) Run(a *app) error {
 func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
 	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
 	for _, in := range s.Inputs {
-		fmt.Fprintf(a.stdout, "input %s: %v\n", in.Name, &in)
+		fmt.Fprintf(a.stdout, "input %s: %v%s\n", in.Name, &in, describeSampling(sampleOf(s, &in)))
 	}
 	var home []string
 	for _, p := range s.Networks.Home() {

@@ -66,6 +66,9 @@ func (c *readCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
+	if err := out.holdSampling(settings); err != nil {
+		return usageError{err}
+	}
 	report := a.stdout
 	if out.onStdout {
 		report = a.stderr

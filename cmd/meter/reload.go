@@ -96,6 +96,9 @@ func (r *service) change() error {
 	if err != nil {
 		return err
 	}
+	if err := out.holdSampling(settings); err != nil {
+		return err
+	}
 	inputs, err := r.build(settings, out)
 	if err != nil {
 		return err
@@ -118,7 +121,7 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 			continue
 		}
 		err := in.meter.Reload(meter.Change{RuleSets: r.settings.Meter.RuleSets, Filter: filterOf(r.settings, in.Input),
-			Sample: sampleOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
+			Sample: sampleOf(r.settings, in.Input), Selector: r.shared.selectorOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
 		if err != nil {
 			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
 		}

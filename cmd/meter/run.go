@@ -56,7 +56,10 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
-	r := &service{app: a, cmd: c, settings: settings, out: out, ifaces: &meter.InterfaceTable{}, reloads: reloads{at: time.Now()}}
+	r := &service{app: a, cmd: c, settings: settings, out: out, shared: &shared{}, reloads: reloads{at: time.Now()}}
+	if err := out.holdSampling(settings); err != nil {
+		return usageError{err}
+	}
 	if r.inputs, err = r.build(settings, out); err != nil {
 		return usageError{err}
 	}
@@ -96,7 +99,7 @@ func (c *runCmd) chooseInputs(s *meter.Settings) error {
 type service struct {
 	*app
 	cmd    *runCmd
-	ifaces *meter.InterfaceTable
+	shared *shared
 
 	mu       sync.RWMutex // of what a reload changes: all below
 	settings *meter.Settings
@@ -121,7 +124,7 @@ func (r *service) build(s *meter.Settings, out *outputs) (all []*runningInput, e
 			all = append(all, in)
 			continue
 		}
-		in, err := newRunningInput(s, &s.Inputs[i], r.ifaces, out, r.log)
+		in, err := newRunningInput(s, &s.Inputs[i], r.shared, out, r.log)
 		errs = append(errs, err)
 		all = append(all, in)
 	}

@@ -24,11 +24,18 @@ type runningInput struct {
 	ended   chan struct{} // closed when a live input has been metered to its end
 }
 
+// shared is what the inputs of a run have in common: numbers that their records
+// hold.
+type shared struct {
+	ifaces    meter.InterfaceTable
+	selectors meter.SelectorTable
+}
+
 // newRunningInput makes the meter of an input. Nothing is opened.
-func newRunningInput(s *meter.Settings, in *meter.Input, ifaces *meter.InterfaceTable, out *outputs, log *slog.Logger) (*runningInput, error) {
+func newRunningInput(s *meter.Settings, in *meter.Input, shared *shared, out *outputs, log *slog.Logger) (*runningInput, error) {
 	cfg := s.Meter
-	cfg.Interfaces, cfg.Input = ifaces, in.Name
-	cfg.Filter, cfg.Sample = filterOf(s, in), sampleOf(s, in)
+	cfg.Interfaces, cfg.Input = &shared.ifaces, in.Name
+	cfg.Filter, cfg.Sample, cfg.Selector = filterOf(s, in), sampleOf(s, in), shared.selectorOf(s, in)
 	r := &runningInput{Input: in, workers: cfg.Workers, ended: make(chan struct{})}
 	if in.Live != nil {
 		live := *in.Live
@@ -52,13 +59,6 @@ func filterOf(s *meter.Settings, in *meter.Input) *rules.Filter {
 		return in.Filter
 	}
 	return s.Meter.Filter
-}
-
-func sampleOf(s *meter.Settings, in *meter.Input) int {
-	if in.Sample > 0 {
-		return in.Sample
-	}
-	return s.Meter.Sample
 }
 
 // names tells whether an interface is named as such, not picked up by a

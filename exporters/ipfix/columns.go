@@ -12,12 +12,13 @@ import (
 const reversePEN = 29305
 
 // large are the fields that the default selection leaves out: they would add
-// half as much again to a record, and collectors that take totals for deltas
-// would count the pieces of a long flow twice.
+// half as much again to a record, collectors that take totals for deltas would
+// count the pieces of a long flow twice, and sampling is told by options.
 var large = []string{
 	"octetTotalCount", "packetTotalCount", "layer2OctetDeltaCount",
 	"minimumIpTotalLength", "maximumIpTotalLength",
 	"sourceMacAddress", "destinationMacAddress",
+	"samplingInterval",
 }
 
 // reduced gives the octets of fields that are exported in fewer than their

@@ -177,14 +177,15 @@ func (e *Exporter) prepare(time int64) {
 
 // tell tells what a collector must know to read a record.
 func (e *Exporter) tell(r *flow.Record, t *wire.Template) {
+	p := e.main
+	if e.apart {
+		p = e.announce
+	}
 	if r.RuleSet != e.opts.lastSet {
 		e.opts.ruleSet(e.meter, r.RuleSet)
+		e.opts.selector(p, r.RuleSet.Selector)
 	}
 	if !t.Sent {
-		p := e.main
-		if e.apart {
-			p = e.announce
-		}
 		e.define(p, t)
 	}
 	e.told()
@@ -221,6 +222,7 @@ func (e *Exporter) introduce() {
 	for _, t := range e.shapes.All() {
 		e.define(p, t)
 	}
+	e.opts.knownSelectors(p)
 	e.announce.flush()
 }
 

@@ -3,6 +3,7 @@ package ipfix
 import (
 	"encoding/binary"
 
+	"flowmeter/exporters"
 	"flowmeter/exporters/internal/wire"
 	"flowmeter/meter/flow"
 )
@@ -19,6 +20,7 @@ const (
 	notSentID
 	windowID
 	detailsID
+	selectorID
 	firstData = wire.FirstTemplate + 16
 )
 
@@ -91,6 +93,7 @@ type options struct {
 	lastSet    *flow.RuleSet
 	ruleSets   []*flow.RuleSet // in the order of their first record
 	interfaces []flow.Interface
+	selectors  exporters.Selectors
 	scratch    []byte
 }
 

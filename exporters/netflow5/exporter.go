@@ -24,6 +24,7 @@ type Exporter struct {
 	boot     exporters.Boot
 	clock    int64       // export time, ns since 1970; goes back only with a new boot
 	sequence uint32      // records sent before this packet
+	interval uint32      // of the sampling of the records in buf; 0 or 1 for none
 	backward flow.Record // room for the reverse direction
 	err      error       // first one of the call
 }
@@ -101,6 +102,7 @@ func (e *Exporter) done() error {
 // where its counts do not fit into 32 bits.
 func (e *Exporter) add(r *flow.Record) {
 	c := &r.Count[flow.Forward]
+	e.sampled(r.RuleSet.Selector)
 	if !e.boot.Covers(c.First, c.Last) {
 		e.flush()
 		e.boot.Restart(c.First)
@@ -167,7 +169,7 @@ func (e *Exporter) header(b []byte) {
 	binary.BigEndian.PutUint32(b[12:], 0)
 	binary.BigEndian.PutUint32(b[16:], e.sequence)
 	b[20], b[21] = e.cfg.EngineType, e.cfg.EngineID
-	binary.BigEndian.PutUint16(b[22:], 0) // not sampled
+	binary.BigEndian.PutUint16(b[22:], sampling(e.interval))
 }
 
 // Tick sends what waits, live.

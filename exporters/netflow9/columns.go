@@ -15,10 +15,11 @@ const (
 	typeLast    = 21
 	typeFirst   = 22
 	typeICMP    = 32
+	typeSampler = 48
 )
 
 // sizes are those that RFC 3954 §8 gives, where the model's type has another.
-var sizes = map[uint16]uint16{6: 1, 25: 2, 26: 2, typeFirst: 4, typeLast: 4}
+var sizes = map[uint16]uint16{6: 1, 25: 2, 26: 2, typeFirst: 4, typeLast: 4, typeSampler: 2}
 
 // selected returns the fields to export, in their order. A prefix brings its
 // length with it.

@@ -16,8 +16,10 @@ import (
 const (
 	templateSet = 0
 	optionsSet  = 1
-	interfaceID = wire.FirstTemplate
-	firstData   = wire.FirstTemplate + 16
+	interfaceID = wire.FirstTemplate + iota - 2
+	selectorID
+	samplerID
+	firstData = wire.FirstTemplate + 16
 )
 
 const headerSize = 20
@@ -42,6 +44,7 @@ type Exporter struct {
 	leaving    bool // msg is on its way
 	renewed    time.Time
 	interfaces []flow.Interface
+	selectors  exporters.Selectors
 	backward   flow.Record // room for the reverse direction of a split record
 	scratch    []byte
 	aside      *wire.Message // for templates that go out while msg is on its way
@@ -131,6 +134,7 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 		e.flush()
 	}
 	e.templates(t)
+	e.selector(r.RuleSet.Selector)
 	dst := e.reserve(t.ID, n, t.Least)
 	t.Put(dst, r, e.boot.At)
 	e.clock = max(e.clock, r.End)
@@ -173,6 +177,7 @@ func (e *Exporter) introduce() {
 	for _, i := range e.interfaces {
 		e.name(i)
 	}
+	e.knownSelectors()
 }
 
 // repeat sends all templates before the packet that is about to leave, which

@@ -26,6 +26,9 @@ func (t *Table) fill(r *Record, e *ending) {
 	if r.Class != rules.NoClass {
 		r.Has |= HasClass
 	}
+	if t.cfg.RuleSet.Selector != nil {
+		r.Has |= HasSelector
+	}
 	r.fillFromKey()
 	if t.whole {
 		r.fillFromFirst(c)

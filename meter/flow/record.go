@@ -90,6 +90,7 @@ const (
 	HasForward // Count[Forward].Packets > 0
 	HasReverse // Count[Reverse].Packets > 0
 	HasWide    // a delta count of more than 32 bits
+	HasSelector
 )
 
 // RuleSet is what a Record knows of the rule set that made it. Its Records
@@ -98,6 +99,10 @@ type RuleSet struct {
 	Name  string
 	Index int                 // position in the configuration, from 0
 	Named func(uint16) string // name of a class or kind from 256; "" if none
+
+	// Selector is how the packets were chosen; nil if none was passed over, and
+	// none of any other input whose records go the same way.
+	Selector *Selector
 }
 
 // Record is one bidirectional flow, or one piece of a long one.

@@ -87,6 +87,10 @@ func NewTable(cfg Config) *Table {
 	return t
 }
 
+// Relabel has records say that they are of another RuleSet, which differs from
+// the one of before in what it is called only.
+func (t *Table) Relabel(rs *RuleSet) { t.cfg.RuleSet = rs }
+
 // Update gives up to MaxRun packets, each Prepared, to the rule set.
 func (t *Table) Update(ps []Packet) {
 	if !t.fused {
