@@ -49,17 +49,17 @@ func (e *Exporter) knownSelectors() {
 }
 
 func (e *Exporter) selectorTemplates() {
-	for _, t := range [][]byte{samplerTemplate, selectorTemplate} {
+	for _, t := range [][]byte{selectorTemplate, samplerTemplate} {
 		copy(e.reserve(optionsSet, len(t), 4), t)
 	}
 }
 
 func (e *Exporter) selectorRecords(s *flow.Selector) {
+	putSampler(e.reserve(selectorID, selectorSize, selectorSize), s)
 	full := e.reserve(samplerID, samplerSize, samplerSize)
 	putSampler(full, s)
 	binary.BigEndian.PutUint32(full[11:], s.Interval)
 	full[15] = randomSampling
-	putSampler(e.reserve(selectorID, selectorSize, selectorSize), s)
 }
 
 // putSampler writes what both records begin with: scope, number, mode and
