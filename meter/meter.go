@@ -128,16 +128,14 @@ func lanes(cfg *Config, seed flow.Seed) []lane {
 // newTable makes a worker's table of a rule set. The cap on the flows of a
 // conversational rule set is shared out among the workers.
 func newTable(cfg *Config, rs *rules.RuleSet, index int, seed flow.Seed) *flow.Table {
-	most := rs.MaxFlows
+	share := func(most int) int { return most }
 	if rs.Program.Conversational() {
-		most = max(1, (most+cfg.Workers-1)/cfg.Workers)
+		share = func(most int) int { return max(1, (most+cfg.Workers-1)/cfg.Workers) }
 	}
-	return flow.NewTable(flow.Config{
-		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName},
-		Program: rs.Program,
-		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
-		MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
-	})
+	table := tableConfig(rs, index, seed)
+	table.MaxFlows, table.CacheSize = share(rs.MaxFlows), cfg.CacheSize
+	table.Overload = newOverload(cfg, rs, index, table.MaxFlows, share, seed)
+	return flow.NewTable(table)
 }
 
 // Open gives the sources one after the other and io.EOF after the last. An

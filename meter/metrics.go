@@ -27,6 +27,7 @@ type Account struct {
 	Totals   []Totals                // by input
 	Captures [][]ring.InterfaceStats // by input; empty for traces
 	RuleSets []string
+	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
 	Sum      Totals
 }
 
@@ -68,9 +69,12 @@ func Families() []Family {
 			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.TrafficOctets })},
 		{"meter_flows_live", "gauge", "Flows in the table.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Live })},
+		{"meter_flows_max", "gauge", "Flows that the tables have room for.", []string{"ruleset"}, flowsMax},
 		{"meter_flows_created_total", "counter", "Flows begun.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Created })},
 		{"meter_flows_ended_total", "counter", "Flow records by the reason of their end.", []string{"ruleset", "reason"}, endReasons},
+		{"meter_overload_state", "gauge", "How far a rule set has given way: 0 not at all, 1 new flows are its standby's, 2 they are in its overflow flows.", []string{"ruleset"}, overloadState},
+		{"meter_overload_steps_total", "counter", "Times a table of the rule set came to this state from another.", []string{"ruleset", "to"}, overloadSteps},
 	}
 }
 
@@ -137,18 +141,18 @@ func fragmentFates(a *Account, emit emitter) {
 }
 
 func verdictValues(a *Account, emit emitter) {
-	for i, name := range a.RuleSets {
-		for v, n := range a.Sum.RuleSets[i].Verdicts {
-			emit(n, name, rules.Verdict(v).String())
+	for _, b := range a.Sum.Books(a.RuleSets) {
+		for v, n := range b.Counts.Verdicts {
+			emit(n, b.Name, rules.Verdict(v).String())
 		}
 	}
 }
 
 func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for i, name := range a.RuleSets {
-			for c, n := range of(&a.Sum.RuleSets[i]) {
-				emit(n, name, rules.Class(c).String())
+		for _, b := range a.Sum.Books(a.RuleSets) {
+			for c, n := range of(b.Counts) {
+				emit(n, b.Name, rules.Class(c).String())
 			}
 		}
 	}
@@ -156,16 +160,16 @@ func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emi
 
 func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for i, name := range a.RuleSets {
-			emit(of(&a.Sum.RuleSets[i]), name)
+		for _, b := range a.Sum.Books(a.RuleSets) {
+			emit(of(b.Counts), b.Name)
 		}
 	}
 }
 
 func endReasons(a *Account, emit emitter) {
-	for i, name := range a.RuleSets {
+	for _, b := range a.Sum.Books(a.RuleSets) {
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
-			emit(a.Sum.RuleSets[i].Ended[r], name, r.String())
+			emit(b.Counts.Ended[r], b.Name, r.String())
 		}
 	}
 }
@@ -173,13 +177,14 @@ func endReasons(a *Account, emit emitter) {
 // AccountOf reads the account of several meters, one an input, that run the
 // same rule sets.
 func AccountOf(meters []*Meter) *Account {
-	a := &Account{RuleSets: meters[0].names, Sum: newTotals(len(meters[0].names))}
+	a := &Account{RuleSets: meters[0].names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(meters[0].names))}
 	for _, m := range meters {
 		t := m.Totals()
 		a.Inputs = append(a.Inputs, m.cfg.Input)
 		a.Totals = append(a.Totals, t)
 		a.Captures = append(a.Captures, m.captures())
 		a.Sum.add(&t)
+		a.addMaxFlows(m.cfg.RuleSets)
 	}
 	return a
 }

@@ -7,7 +7,6 @@ import (
 
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
-	"flowmeter/rules"
 )
 
 // Totals is the meter's account of every packet read, over all workers or of
@@ -34,12 +33,13 @@ type Totals struct {
 	IgnoredOctets    uint64
 	FirstIgnored     int64 // earliest and latest time of such packets, ns since 1970
 	LastIgnored      int64
-	Clock            int64         // trace clock
-	RuleSets         []flow.Counts // by rule set
+	Clock            int64           // trace clock
+	RuleSets         []flow.Counts   // by rule set
+	Reserves         []flow.Reserves // by rule set: zero for those without
 }
 
 func newTotals(ruleSets int) Totals {
-	return Totals{RuleSets: make([]flow.Counts, ruleSets)}
+	return Totals{RuleSets: make([]flow.Counts, ruleSets), Reserves: make([]flow.Reserves, ruleSets)}
 }
 
 // fill writes the account in the terms of RFC 7011 §4, where a packet that is
@@ -76,6 +76,7 @@ func (t *Totals) add(o *Totals) {
 	t.Clock = max(t.Clock, o.Clock)
 	for i := range o.RuleSets {
 		addCounts(&t.RuleSets[i], &o.RuleSets[i])
+		addReserves(&t.Reserves[i], &o.Reserves[i])
 	}
 }
 
@@ -165,7 +166,7 @@ func addCounts(to, from *flow.Counts) {
 
 // Check returns an error that names the sum which does not come out, for each
 // rule set: read = filtered + own + unsampled + malformed + unsupported + every
-// verdict, and once all flows have ended, counted = released in records.
+// verdict, what it gave to reserves = every verdict of these, and once all flows have ended, counted = released in records.
 func (t *Totals) Check(names []string) error {
 	var open []string
 	var outcomes uint64
@@ -185,10 +186,10 @@ func (t *Totals) Check(names []string) error {
 		if sum != t.Read {
 			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], t.Read, sum))
 		}
-		if c.Live == 0 && (c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted]) {
-			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets", names[i],
-				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets))
+		if !released(c) {
+			open = append(open, unreleased(names[i], c))
 		}
+		open = append(open, t.checkReserves(i, names[i])...)
 	}
 	if open == nil {
 		return nil
@@ -206,13 +207,14 @@ type published struct {
 func (p *published) store(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sets := p.t.RuleSets
+	sets, reserves := p.t.RuleSets, p.t.Reserves
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
-	p.t.RuleSets = sets[:0]
+	p.t.RuleSets, p.t.Reserves = sets[:0], reserves[:0]
 	for i := range w.lanes {
 		p.t.RuleSets = append(p.t.RuleSets, w.lanes[i].table.Counts)
+		p.t.Reserves = append(p.t.Reserves, w.lanes[i].table.Reserves())
 	}
 }
 

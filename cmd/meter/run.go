@@ -174,6 +174,7 @@ func (r *service) meterAll(ctx context.Context, begun func()) {
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
+	go r.watchOverload(ctx)
 	begun()
 	running.Wait()
 }

@@ -76,6 +76,10 @@ func (t *Table) dueOne(e wheelEntry, mark uint32) {
 func (t *Table) Advance(clock int64) (watermark int64) {
 	t.clock = clock >> slotShift << slotShift
 	t.wheel.drain(t.clock, t.look)
+	for _, r := range t.reserves {
+		r.Advance(clock)
+	}
+	t.relaxAll(clock)
 	return t.clock
 }
 
@@ -117,6 +121,9 @@ func (t *Table) end(rec int32, at int64, reason EndReason) {
 // Flush ends all flows at the given clock. A TCP connection that has ended is
 // not waited for any longer; all else is forced out.
 func (t *Table) Flush(clock int64, reason EndReason) {
+	for _, r := range t.reserves {
+		r.Flush(clock, reason)
+	}
 	t.index.free()
 	t.index = nil // nothing is looked up meanwhile, and its memory is worth having back
 	defer func() { t.index = newIndex(t.store.memory) }()
@@ -141,4 +148,8 @@ func (t *Table) Restart(clock int64) {
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
 	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]
+	for _, r := range t.reserves {
+		r.Restart(clock)
+	}
+	t.relaxAll(clock)
 }
