@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"flowmeter/meter/conf"
@@ -89,15 +88,18 @@ type overloadAt struct {
 	at, standby, highWater conf.Value // the last two have no Node where they are not there
 }
 
-// parseOverload reads `overload:`. The standby is found once all rule sets are
+// parseOverload reads `overload:`; with nothing behind it, it means the defaults. The standby is found once all rule sets are
 // known.
 func parseOverload(v conf.Value) (*Overload, overloadAt) {
 	o, at := &Overload{HighWater: DefaultHighWater, Flood: DefaultFlood}, overloadAt{at: v}
+	if v.IsNull() {
+		return o, at
+	}
 	before := len(v.C.Errors)
 	v.Map(conf.Fields{
-		"high_water": func(v conf.Value) { at.highWater, o.HighWater = v, percent(v) },
+		"high_water": func(v conf.Value) { at.highWater, o.HighWater = v, v.Percent(1, 100) },
 		"standby":    func(v conf.Value) { at.standby = v },
-		"flood":      func(v conf.Value) { o.Flood = percent(v) },
+		"flood":      func(v conf.Value) { o.Flood = v.Percent(1, 100) },
 	})
 	switch {
 	case len(v.C.Errors) > before:
@@ -108,21 +110,6 @@ func parseOverload(v conf.Value) (*Overload, overloadAt) {
 			"high_water, %d%%, is above flood, %d%%", o.HighWater, o.Flood)
 	}
 	return o, at
-}
-
-// percent reads a mark: 90%.
-func percent(v conf.Value) int {
-	number, is := strings.CutSuffix(v.Value, "%")
-	n, err := strconv.Atoi(number)
-	if v.Kind != scalarNode || !is || err != nil {
-		v.Errorf("write a whole number and its sign: 90%", "expected a percentage, found %q", v.Value)
-		return 1
-	}
-	if n < 1 || n > 100 {
-		v.Errorf("", "%d%% is out of range: 1%% to 100%%", n)
-		return 1
-	}
-	return n
 }
 
 // readSet is a rule set with the places of what concerns others.
@@ -176,6 +163,8 @@ func (rs *readSet) finishOverload(byName map[string]*readSet, taken map[*RuleSet
 	}
 	name := at.Str()
 	switch s := byName[name]; {
+	case name == rs.Name:
+		at.Errorf("name another one, with runs: standby", "a rule set cannot be its own standby")
 	case s == nil:
 		at.Errorf(knownStandbys(byName), "there is no rule set %q", name)
 	case !s.standby:

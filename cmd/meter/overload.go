@@ -13,16 +13,18 @@ import (
 const overloadEvery = time.Second
 
 // watchOverload logs each step of a rule set towards its standby and overflow,
-// and back.
+// and back, until the end of the metering.
 func (r *service) watchOverload(ctx context.Context) {
 	known := overloadLog{}
-	for tick := time.Tick(overloadEvery); ; {
+	tick := time.NewTicker(overloadEvery)
+	defer tick.Stop()
+	for ended := false; !ended; {
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick:
-			known.tell(r.log, meter.AccountOf(r.meters()).Overloads())
+			ended = true
+		case <-tick.C:
 		}
+		known.tell(r.log, meter.AccountOf(r.meters()).Overloads())
 	}
 }
 
@@ -45,19 +47,23 @@ func (l overloadLog) tell(log *slog.Logger, now []meter.Overload) {
 			continue
 		}
 		log := log.With("ruleset", o.RuleSet, "flows", o.Flows, "max_flows", o.MaxFlows, "since", o.Since)
-		if o.Step == was.Step {
-			for step := flow.NumSteps - 1; step > 0; step-- {
-				if o.Steps[step] > was.Steps[step] {
-					log.Warn("the flow table was nearly full for a moment", "step", step.String(), "steps", o.Steps[step]-was.Steps[step])
-					break
-				}
-			}
-			continue
+		switch {
+		case o.Step == was.Step:
+			log.Warn("the flow table was nearly full for a moment", "farthest", farthest(&was, &o).String())
+		case o.Step == flow.Normal:
+			log.Info(overloadMessages[o.Step], "farthest", farthest(&was, &o).String())
+		default:
+			log.Warn(overloadMessages[o.Step])
 		}
-		if o.Step == flow.Normal {
-			log.Info(overloadMessages[o.Step])
-			continue
-		}
-		log.Warn(overloadMessages[o.Step], "step", o.Step.String())
 	}
+}
+
+// farthest returns how far a rule set gave way between two looks at it.
+func farthest(was, now *meter.Overload) flow.Step {
+	for step := flow.NumSteps - 1; step > flow.Normal; step-- {
+		if now.Steps[step] > was.Steps[step] || was.Step == step {
+			return step
+		}
+	}
+	return flow.Normal
 }

@@ -174,9 +174,15 @@ func (r *service) meterAll(ctx context.Context, begun func()) {
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
-	go r.watchOverload(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		r.watchOverload(ctx)
+	}()
 	begun()
 	running.Wait()
+	cancel()
+	<-told
 }
 
 // report tells the exporters the account from time to time.
