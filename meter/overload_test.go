@@ -201,6 +201,11 @@ rulesets:
 		}
 		r.totals, r.records = r.Totals(), c.records
 		r.check(t)
+		for i := range r.records[1:] {
+			if a, b := &r.records[i], &r.records[i+1]; a.End > b.End {
+				t.Fatalf("%d workers: record %d of %s ended at %d, after the next, of %s at %d", workers, i, a.RuleSet.Name, a.End, b.RuleSet.Name, b.End)
+			}
+		}
 		all := books(r.Meter, &r.totals)
 		var established []flow.Record
 		for _, rec := range r.records {
