@@ -99,16 +99,17 @@ func (t *Totals) checkReserves(i int, name string) (open []string) {
 	}
 	c, standby, overflow := &t.RuleSets[i], &r.Tables[0].Counts, &r.Tables[1].Counts
 	for _, given := range []struct {
-		what                           string
-		packets, octets, taken, counts uint64
+		what               string
+		packets, octets    uint64
+		taken, takenOctets uint64
 	}{
 		{"the standby", c.Verdicts[rules.Standby], c.VerdictOctets[rules.Standby], sum(standby.Verdicts[:]), sum(standby.VerdictOctets[:])},
 		{"the overflow", c.Verdicts[rules.Overflow] + standby.Verdicts[rules.Overflow], c.VerdictOctets[rules.Overflow] + standby.VerdictOctets[rules.Overflow],
 			sum(overflow.Verdicts[:]), sum(overflow.VerdictOctets[:])},
 	} {
-		if given.packets != given.taken || given.octets != given.counts {
+		if given.packets != given.taken || given.octets != given.takenOctets {
 			open = append(open, fmt.Sprintf("rule set %s: gave %s %d packets, %d octets, of which it accounts for %d and %d",
-				name, given.what, given.packets, given.octets, given.taken, given.counts))
+				name, given.what, given.packets, given.octets, given.taken, given.takenOctets))
 		}
 	}
 	for j := range r.Tables {
@@ -164,7 +165,7 @@ func (a *Account) Overloads() (all []Overload) {
 	return all
 }
 
-// maxFlows adds what the rule sets of a meter, and their standbys, have room
+// addMaxFlows adds what the rule sets of a meter, and their standbys, have room
 // for. Overflows always have room for every class: they are not among them.
 func (a *Account) addMaxFlows(sets []*rules.RuleSet) {
 	for _, rs := range sets {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +160,35 @@ func TestOverloadLive(t *testing.T) {
 		if a := AccountOf([]*Meter{r.Meter}); len(a.Overloads()) != 3 || a.MaxFlows["hosts"] != 12 || a.MaxFlows["default"] != 40 {
 			t.Errorf("%+v, room %v", a.Overloads(), a.MaxFlows)
 		}
+	}
+}
+
+// TestCheckReserves: a packet more or less anywhere leaves the balance open.
+func TestCheckReserves(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.RuleSets = ruleSets(t, narrow)
+	r := meterNarrow(t, cfg, randomTrace(3, 2000).open(100))
+	reserves := &r.totals.Reserves[0]
+	main, standby, overflow := &r.totals.RuleSets[0], &reserves.Tables[0].Counts, &reserves.Tables[1].Counts
+	for _, c := range []struct {
+		n    *uint64
+		says string
+	}{
+		{&main.Verdicts[rules.Standby], "default: gave the standby"},
+		{&standby.VerdictOctets[rules.Counted], "default: gave the standby"},
+		{&standby.Verdicts[rules.Overflow], "default: gave the overflow"},
+		{&overflow.Verdicts[rules.Ignored], "default: gave the overflow"},
+		{&standby.Released, "rule set hosts: counted"},
+		{&overflow.ReleasedOctets, "rule set default overflow: counted"},
+	} {
+		*c.n++
+		if err := r.totals.Check(r.Names()); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v, not: %s", err, c.says)
+		}
+		*c.n--
+	}
+	if err := r.totals.Check(r.Names()); err != nil {
+		t.Error(err)
 	}
 }
 
