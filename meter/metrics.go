@@ -27,8 +27,9 @@ type Account struct {
 	Totals   []Totals                // by input
 	Captures [][]ring.InterfaceStats // by input; empty for traces
 	RuleSets []string
-	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
 	Sum      Totals
+	Books    []Book            // of Sum, and of rule sets of the same name before a reload
+	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
 }
 
 // Families returns the metric families of the meter itself, in the order in
@@ -67,6 +68,7 @@ func Families() []Family {
 			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.Traffic })},
 		{"meter_traffic_octets_total", "counter", "Counted octets, of IP headers and payload, by the way they went across the home border.", []string{"ruleset", "traffic"},
 			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.TrafficOctets })},
+		{"meter_balance_open_packets", "gauge", "Packets read that are in no line of a rule set's account, or in more than one: 0, or the meter is wrong.", []string{"ruleset"}, openPackets},
 		{"meter_flows_live", "gauge", "Flows in the table.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Live })},
 		{"meter_flows_max", "gauge", "Flows that the tables have room for.", []string{"ruleset"}, flowsMax},
@@ -141,7 +143,7 @@ func fragmentFates(a *Account, emit emitter) {
 }
 
 func verdictValues(a *Account, emit emitter) {
-	for _, b := range a.Sum.Books(a.RuleSets) {
+	for _, b := range a.Books {
 		for v, n := range b.Counts.Verdicts {
 			emit(n, b.Name, rules.Verdict(v).String())
 		}
@@ -150,7 +152,7 @@ func verdictValues(a *Account, emit emitter) {
 
 func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for _, b := range a.Sum.Books(a.RuleSets) {
+		for _, b := range a.Books {
 			for c, n := range of(b.Counts) {
 				emit(n, b.Name, rules.Class(c).String())
 			}
@@ -158,16 +160,23 @@ func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emi
 	}
 }
 
+func openPackets(a *Account, emit emitter) {
+	for i, name := range a.RuleSets {
+		read, sum := a.Sum.balance(i)
+		emit(max(read, sum)-min(read, sum), name)
+	}
+}
+
 func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for _, b := range a.Sum.Books(a.RuleSets) {
+		for _, b := range a.Books {
 			emit(of(b.Counts), b.Name)
 		}
 	}
 }
 
 func endReasons(a *Account, emit emitter) {
-	for _, b := range a.Sum.Books(a.RuleSets) {
+	for _, b := range a.Books {
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
 			emit(b.Counts.Ended[r], b.Name, r.String())
 		}
@@ -177,14 +186,21 @@ func endReasons(a *Account, emit emitter) {
 // AccountOf reads the account of several meters, one an input, that run the
 // same rule sets.
 func AccountOf(meters []*Meter) *Account {
-	a := &Account{RuleSets: meters[0].names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(meters[0].names))}
+	names := meters[0].Names()
+	a := &Account{RuleSets: names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(names))}
 	for _, m := range meters {
 		t := m.Totals()
 		a.Inputs = append(a.Inputs, m.cfg.Input)
 		a.Totals = append(a.Totals, t)
 		a.Captures = append(a.Captures, m.captures())
 		a.Sum.add(&t)
-		a.addMaxFlows(m.cfg.RuleSets)
+		m.addMaxFlows(a.MaxFlows)
+	}
+	a.Books = a.Sum.Books(names)
+	for i := range a.Books {
+		for _, m := range meters {
+			m.addEarlier(&a.Books[i])
+		}
 	}
 	return a
 }

@@ -8,38 +8,57 @@ import (
 	"flowmeter/rules"
 )
 
-// reserveIndex is where the numbers of reserves among the rule sets begin:
-// behind all of those that run. They depend on nothing but the place of the one
-// that gives way.
-const reserveIndex = 256
+// numbers are those of a rule set, its standby and its overflow, as
+// flow.RuleSet.Index.
+type numbers struct{ own, standby, overflow int }
 
-// newOverload makes the reserves of a rule set in a worker. Its tables have the
-// given share of what the rule sets allow.
-func newOverload(cfg *Config, rs *rules.RuleSet, index, most int, share func(int) int, seed flow.Seed) *flow.Overload {
+// numbersOf numbers a rule set and its reserves by name, over all reloads.
+func (m *Meter) numbersOf(rs *rules.RuleSet) (n numbers) {
+	n.own = m.indexOf(rs.Name)
 	if rs.Overload == nil {
-		return nil
+		return n
 	}
-	o := &flow.Overload{HighWater: partOf(most, rs.Overload.HighWater), Flood: partOf(most, rs.Overload.Flood)}
-	o.Overflow = tableConfig(rs.Overload.Overflow, reserveIndex+2*index+1, seed)
 	if s := rs.Overload.Standby; s != nil {
-		standby := tableConfig(s, reserveIndex+2*index, seed)
-		standby.MaxFlows, standby.CacheSize = share(s.MaxFlows), cfg.CacheSize
-		o.Standby, o.Flood = &standby, partOf(standby.MaxFlows, rs.Overload.Flood)
+		n.standby = m.indexOf(s.Name)
 	}
-	return o
+	n.overflow = m.indexOf(rs.Overload.Overflow.Name)
+	return n
 }
 
-func partOf(most, percent int) int { return int(int64(most) * int64(percent) / 100) }
+// newTable makes a worker's table of a rule set and its reserves. The cap on the
+// flows of a conversational rule set is shared out among the workers, and with
+// it that of its standby.
+func newTable(cfg *Config, rs *rules.RuleSet, n numbers, seed flow.Seed) *flow.Table {
+	share := 1
+	if rs.Program.Conversational() {
+		share = cfg.Workers
+	}
+	table := tableConfig(cfg, rs, n.own, share, seed)
+	if o := rs.Overload; o != nil {
+		reserves := &flow.Overload{HighWater: partOf(table.MaxFlows, o.HighWater), Flood: partOf(table.MaxFlows, o.Flood)}
+		reserves.Overflow = tableConfig(cfg, o.Overflow, n.overflow, 1, seed)
+		reserves.Overflow.CacheSize = 0 // its rules cost less
+		if o.Standby != nil {
+			standby := tableConfig(cfg, o.Standby, n.standby, share, seed)
+			reserves.Standby, reserves.Flood = &standby, partOf(standby.MaxFlows, o.Flood)
+		}
+		table.Overload = reserves
+	}
+	return flow.NewTable(table)
+}
 
-// tableConfig is what a table needs to know of its rule set.
-func tableConfig(rs *rules.RuleSet, index int, seed flow.Seed) flow.Config {
+// tableConfig is how a table keeps the flows of a rule set, of which there are
+// as many in so many workers.
+func tableConfig(cfg *Config, rs *rules.RuleSet, index, workers int, seed flow.Seed) flow.Config {
 	return flow.Config{
 		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName},
 		Program: rs.Program,
 		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
-		MaxFlows: rs.MaxFlows, Seed: seed,
+		MaxFlows: max(1, (rs.MaxFlows+workers-1)/workers), CacheSize: cfg.CacheSize, Seed: seed,
 	}
 }
+
+func partOf(most, percent int) int { return int(int64(most) * int64(percent) / 100) }
 
 // addReserves sums what the reserves of a rule set did in another worker. The
 // step is the farthest of all.
@@ -63,19 +82,21 @@ type Book struct {
 	Reserves *flow.Reserves // of one that runs and may give way; else nil
 }
 
-// Books returns the accounts of all rule sets, whose names are given; behind
-// each that may give way come its standby, if there is one, and its overflow.
+// Books returns a copy of the accounts of all rule sets, whose names are given;
+// behind each that may give way come its standby, if there is one, and its
+// overflow.
 func (t *Totals) Books(names []string) (all []Book) {
-	for i := range t.RuleSets {
-		own := Book{Name: names[i], Counts: &t.RuleSets[i]}
+	for i, c := range t.RuleSets {
 		r := t.reservesOf(i)
-		if r != nil {
-			own.Reserves = r
+		if r == nil {
+			all = append(all, Book{Name: names[i], Counts: &c})
+			continue
 		}
-		all = append(all, own)
-		for j := 0; r != nil && j < len(r.Tables); j++ {
-			if reserve := &r.Tables[j]; reserve.RuleSet != nil {
-				all = append(all, Book{Name: reserve.RuleSet.Name, Counts: &reserve.Counts})
+		reserves := *r
+		all = append(all, Book{Name: names[i], Counts: &c, Reserves: &reserves})
+		for j := range reserves.Tables {
+			if o := &reserves.Tables[j]; o.RuleSet != nil {
+				all = append(all, Book{Name: o.RuleSet.Name, Counts: &o.Counts})
 			}
 		}
 	}
@@ -112,11 +133,6 @@ func (t *Totals) checkReserves(i int, name string) (open []string) {
 				name, given.what, given.packets, given.octets, given.taken, given.takenOctets))
 		}
 	}
-	for j := range r.Tables {
-		if o := &r.Tables[j]; o.RuleSet != nil && !released(&o.Counts) {
-			open = append(open, unreleased(o.RuleSet.Name, &o.Counts))
-		}
-	}
 	return open
 }
 
@@ -125,17 +141,6 @@ func sum(all []uint64) (n uint64) {
 		n += one
 	}
 	return n
-}
-
-// released tells whether all that was counted is in records; if flows are alive
-// there is nothing to tell.
-func released(c *flow.Counts) bool {
-	return c.Live != 0 || c.Released == c.Verdicts[rules.Counted] && c.ReleasedOctets == c.VerdictOctets[rules.Counted]
-}
-
-func unreleased(name string, c *flow.Counts) string {
-	return fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets", name,
-		c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets)
 }
 
 // Overload is how far a rule set has given way, in all workers of all inputs.
@@ -151,12 +156,12 @@ type Overload struct {
 // Overloads returns how far the rule sets that may give way have done so. It
 // may be called from any goroutine.
 func (a *Account) Overloads() (all []Overload) {
-	for i, name := range a.RuleSets {
-		r := a.Sum.reservesOf(i)
+	for _, b := range a.Books {
+		r := b.Reserves
 		if r == nil {
 			continue
 		}
-		o := Overload{RuleSet: name, Step: r.Step, Steps: r.Steps, Flows: a.Sum.RuleSets[i].Live, MaxFlows: a.MaxFlows[name]}
+		o := Overload{RuleSet: b.Name, Step: r.Step, Steps: r.Steps, Flows: b.Counts.Live, MaxFlows: a.MaxFlows[b.Name]}
 		if r.Since != 0 {
 			o.Since = time.Unix(0, r.Since).UTC()
 		}
@@ -167,20 +172,37 @@ func (a *Account) Overloads() (all []Overload) {
 
 // addMaxFlows adds what the rule sets of a meter, and their standbys, have room
 // for. Overflows always have room for every class: they are not among them.
-func (a *Account) addMaxFlows(sets []*rules.RuleSet) {
-	for _, rs := range sets {
-		a.MaxFlows[rs.Name] += uint64(rs.MaxFlows)
+func (m *Meter) addMaxFlows(to map[string]uint64) {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
+	for _, rs := range m.cfg.RuleSets {
+		to[rs.Name] += uint64(rs.MaxFlows)
 		if rs.Overload != nil && rs.Overload.Standby != nil {
-			a.MaxFlows[rs.Overload.Standby.Name] += uint64(rs.Overload.Standby.MaxFlows)
+			to[rs.Overload.Standby.Name] += uint64(rs.Overload.Standby.MaxFlows)
 		}
 	}
 }
 
 func flowsMax(a *Account, emit emitter) {
-	for _, b := range a.Sum.Books(a.RuleSets) {
+	for _, b := range a.Books {
 		if most := a.MaxFlows[b.Name]; most > 0 {
 			emit(most, b.Name)
 		}
+	}
+}
+
+// addEarlier adds what a rule set, or reserve, of that name counted before a
+// reload ended it.
+func (m *Meter) addEarlier(b *Book) {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
+	e := m.earlier[b.Name]
+	if e == nil {
+		return
+	}
+	addCounts(b.Counts, &e.Counts)
+	if b.Reserves != nil {
+		addAll(b.Reserves.Steps[:], e.steps[:])
 	}
 }
 

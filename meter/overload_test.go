@@ -61,7 +61,7 @@ func meterNarrow(t *testing.T, cfg Config, open Open) *metered {
 
 func (r *metered) check(t *testing.T) {
 	t.Helper()
-	if err := r.totals.Check(r.Names()); err != nil {
+	if err := r.totals.CheckEnd(r.Names()); err != nil {
 		t.Error(err)
 	}
 	counts := map[string]*flow.Counts{}
@@ -182,13 +182,67 @@ func TestCheckReserves(t *testing.T) {
 		{&overflow.ReleasedOctets, "rule set default overflow: counted"},
 	} {
 		*c.n++
-		if err := r.totals.Check(r.Names()); err == nil || !strings.Contains(err.Error(), c.says) {
+		if err := r.totals.CheckEnd(r.Names()); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v, not: %s", err, c.says)
 		}
 		*c.n--
 	}
-	if err := r.totals.Check(r.Names()); err != nil {
+	if err := r.totals.CheckEnd(r.Names()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOverloadReload: a rule set with reserves goes on untouched if none of them
+// changes; else it ends with them, and metrics go on where they were.
+func TestOverloadReload(t *testing.T) {
+	tr := steadyTrace(6, 3000, time.Now(), 4*time.Millisecond) // ahead of the clock, so that no flow ends by it
+	changed := strings.Replace(narrow, "max_flows: 12", "max_flows: 13", 1)
+	for _, workers := range []int{1, 2} {
+		cfg := DefaultConfig()
+		cfg.RuleSets, cfg.Workers = ruleSets(t, narrow), workers
+		c := newCollector()
+		m := New(cfg, []Exporter{c})
+		all := tr.rings(t, workers)
+		hold := make(chan struct{})
+		for _, ring := range all {
+			ring.(*testRing).hold = hold
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- m.RunLive(all, func(err error) { t.Error(err) }) }()
+		for read := m.Totals().Read; read < 3000; read = m.Totals().Read {
+			time.Sleep(10 * time.Millisecond)
+		}
+		before := AccountOf([]*Meter{m})
+		if err := m.Reload(Change{RuleSets: ruleSets(t, narrow)}); err != nil {
+			t.Error(err)
+		}
+		same := AccountOf([]*Meter{m})
+		if err := m.Reload(Change{RuleSets: ruleSets(t, changed)}); err != nil {
+			t.Error(err)
+		}
+		after := AccountOf([]*Meter{m})
+		for i, b := range before.Books {
+			same, after := same.Books[i], after.Books[i]
+			ends := b.Name == "default" || b.Name == "hosts" || b.Name == "default overflow"
+			if same.Name != b.Name || same.Counts.Ended[flow.EndForced] != 0 || same.Counts.Live == 0 {
+				t.Errorf("%d workers: %s was touched: %+v, before %+v", workers, b.Name, *same.Counts, *b.Counts)
+			}
+			if after.Name != b.Name || ends != (after.Counts.Ended[flow.EndForced] > 0) || ends != (after.Counts.Live == 0) || ends && after.Counts.Verdicts != b.Counts.Verdicts {
+				t.Errorf("%d workers: %s: %+v, before %+v", workers, b.Name, *after.Counts, *b.Counts)
+			}
+			if r := after.Reserves; ends && r != nil && (r.Steps[flow.OnStandby] != b.Reserves.Steps[flow.OnStandby] || r.Steps[flow.Flooded] == 0) {
+				t.Errorf("%d workers: %s: steps %v, before %v", workers, b.Name, r.Steps, b.Reserves.Steps)
+			}
+		}
+		if after.MaxFlows["hosts"] != 13 || before.MaxFlows["hosts"] != 12 {
+			t.Errorf("room %v, before %v", after.MaxFlows, before.MaxFlows)
+		}
+		close(hold)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		close(c.batches)
+		<-c.done
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
+	"flowmeter/rules"
 )
 
 // Totals is the meter's account of every packet read, over all workers or of
@@ -35,11 +36,12 @@ type Totals struct {
 	LastIgnored      int64
 	Clock            int64           // trace clock
 	RuleSets         []flow.Counts   // by rule set
-	Reserves         []flow.Reserves // by rule set: zero for those without
+	Reserves         []flow.Reserves // by rule set; zero for those without
+	since            []since         // by rule set: what was counted before it began
 }
 
 func newTotals(ruleSets int) Totals {
-	return Totals{RuleSets: make([]flow.Counts, ruleSets), Reserves: make([]flow.Reserves, ruleSets)}
+	return Totals{RuleSets: make([]flow.Counts, ruleSets), Reserves: make([]flow.Reserves, ruleSets), since: make([]since, ruleSets)}
 }
 
 // fill writes the account in the terms of RFC 7011 §4, where a packet that is
@@ -77,6 +79,8 @@ func (t *Totals) add(o *Totals) {
 	for i := range o.RuleSets {
 		addCounts(&t.RuleSets[i], &o.RuleSets[i])
 		addReserves(&t.Reserves[i], &o.Reserves[i])
+		t.since[i].read += o.since[i].read
+		t.since[i].leftOut += o.since[i].leftOut
 	}
 }
 
@@ -158,17 +162,50 @@ func addCounts(to, from *flow.Counts) {
 	addAll(to.Traffic[:], from.Traffic[:])
 	addAll(to.TrafficOctets[:], from.TrafficOctets[:])
 	addAll(to.Ended[:], from.Ended[:])
+	to.Sighted += from.Sighted
+	to.Applied += from.Applied
 	to.Created += from.Created
 	to.Released += from.Released
 	to.ReleasedOctets += from.ReleasedOctets
 	to.Live += from.Live
 }
 
-// Check returns an error that names the sum which does not come out, for each
-// rule set: read = filtered + own + unsampled + malformed + unsupported + every
-// verdict, what it gave to reserves = every verdict of these, and once all flows have ended, counted = released in records.
-func (t *Totals) Check(names []string) error {
-	var open []string
+// Check returns an error that names the sum which does not come out, at any
+// time: read = filtered + own + unsampled + outcomes of decoding, and for each
+// rule set, of what was read since it began, read = filtered + own + unsampled +
+// malformed + unsupported + every verdict + on the way between workers, and what
+// it gave to a reserve = every verdict of that.
+func (t *Totals) Check(names []string) error { return openBalance(t.open(names)) }
+
+// CheckEnd is Check once all flows have ended: nothing is on its way, and what
+// was counted was released in records.
+func (t *Totals) CheckEnd(names []string) error {
+	open := t.open(names)
+	for i := range t.RuleSets {
+		c := &t.RuleSets[i]
+		if n := c.Sighted - c.Applied; n != 0 {
+			open = append(open, fmt.Sprintf("rule set %s: %d packets are still on their way", names[i], n))
+		}
+	}
+	for _, b := range t.Books(names) {
+		c := b.Counts
+		if c.Live != 0 || c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted] {
+			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets, with %d flows left", b.Name,
+				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets, c.Live))
+		}
+	}
+	return openBalance(open)
+}
+
+func openBalance(open []string) error {
+	if open == nil {
+		return nil
+	}
+	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+}
+
+// open names the sums that do not come out.
+func (t *Totals) open(names []string) (open []string) {
 	var outcomes uint64
 	for _, n := range t.Outcomes {
 		outcomes += n
@@ -176,25 +213,28 @@ func (t *Totals) Check(names []string) error {
 	if t.Read != t.Filtered+t.Own+t.Unsampled+outcomes {
 		open = append(open, fmt.Sprintf("read %d, but filtered %d, own %d, unsampled %d and decoded %d", t.Read, t.Filtered, t.Own, t.Unsampled, outcomes))
 	}
-	lost := t.leftOut()
 	for i := range t.RuleSets {
-		c := &t.RuleSets[i]
-		sum := lost
-		for _, n := range c.Verdicts {
-			sum += n
-		}
-		if sum != t.Read {
-			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], t.Read, sum))
-		}
-		if !released(c) {
-			open = append(open, unreleased(names[i], c))
+		if read, sum := t.balance(i); sum != read {
+			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], read, sum))
 		}
 		open = append(open, t.checkReserves(i, names[i])...)
 	}
-	if open == nil {
-		return nil
+	return open
+}
+
+// balance returns what was read since a rule set began, and the sum of what
+// became of it.
+func (t *Totals) balance(i int) (read, sum uint64) {
+	c := &t.RuleSets[i]
+	var began since
+	if i < len(t.since) {
+		began = t.since[i]
 	}
-	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+	sum = t.leftOut() - began.leftOut + c.Sighted - c.Applied
+	for _, n := range c.Verdicts {
+		sum += n
+	}
+	return t.Read - began.read, sum
 }
 
 // published is a worker's account as others may read it while the worker goes
@@ -207,15 +247,15 @@ type published struct {
 func (p *published) store(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sets, reserves := p.t.RuleSets, p.t.Reserves
+	sets, reserves, began := p.t.RuleSets[:0], p.t.Reserves[:0], p.t.since[:0]
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
-	p.t.RuleSets, p.t.Reserves = sets[:0], reserves[:0]
 	for i := range w.lanes {
-		p.t.RuleSets = append(p.t.RuleSets, w.lanes[i].table.Counts)
-		p.t.Reserves = append(p.t.Reserves, w.lanes[i].table.Reserves())
+		l := &w.lanes[i]
+		sets, reserves, began = append(sets, l.table.Counts), append(reserves, l.table.Reserves()), append(began, l.since)
 	}
+	p.t.RuleSets, p.t.Reserves, p.t.since = sets, reserves, began
 }
 
 func (p *published) addTo(t *Totals) {

@@ -24,7 +24,8 @@ func (r *service) watchOverload(ctx context.Context) {
 			ended = true
 		case <-tick.C:
 		}
-		known.tell(r.log, meter.AccountOf(r.meters()).Overloads())
+		account, _ := r.account()
+		known.tell(r.log, account.Overloads())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"flowmeter/exporters"
 	"flowmeter/meter"
 	"flowmeter/meter/flow"
 	"flowmeter/rules"
@@ -38,7 +39,8 @@ func TestOverloadIsShown(t *testing.T) {
 	m := overloaded(t)
 	out := newOutputs(true, slog.New(slog.DiscardHandler))
 	var page bytes.Buffer
-	if err := newPage([]*meter.Meter{m}, out)(&page); err != nil {
+	account := func() (*meter.Account, []*exporters.Queue) { return meter.AccountOf([]*meter.Meter{m}), out.queues }
+	if err := newPage(account, func() (bool, time.Time) { return true, time.Time{} })(&page); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
