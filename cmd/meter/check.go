@@ -2,13 +2,16 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"flowmeter/meter"
+	"flowmeter/rules"
 )
 
 type checkCmd struct {
 	meterFlags
+	Diff string `placeholder:"OLD" help:"Say what becomes of each part of the configuration OLD when a running meter reloads the one of --config."`
 }
 
 // Help is shown below the usage.
@@ -16,6 +19,7 @@ func (*checkCmd) Help() string {
 	return `Example:
 
   meter check -c /etc/meter/config.yaml
+  meter check -c new.yaml --diff /etc/meter/config.yaml
 
 All mistakes are printed at once, each with file, line and column; the exit
 status is then 2.`
@@ -38,7 +42,24 @@ func (c *checkCmd) Run(a *app) error {
 	}
 	a.warn(s.Warnings)
 	meter.New(s.Meter, out.meterExporters())
+	if c.Diff != "" {
+		return c.compare(a, s, &section)
+	}
 	c.describe(a, s, out, &section)
+	return nil
+}
+
+// compare says what a reload would change.
+func (c *checkCmd) compare(a *app, s *meter.Settings, section *exporterSection) error {
+	old := c.meterFlags
+	old.Config = c.Diff
+	var before exporterSection
+	was, err := old.settings(before.fields())
+	if err != nil {
+		return err
+	}
+	d := difference{w: a.stdout, before: was, after: s, from: &before, to: section}
+	d.print()
 	return nil
 }
 
@@ -54,12 +75,8 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 	}
 	fmt.Fprintf(a.stdout, "home: %s\n", strings.Join(home, ", "))
 	for _, rs := range s.Meter.RuleSets {
-		kind := "aggregating"
-		if rs.Program.Conversational() {
-			kind = "conversational"
-		}
-		fmt.Fprintf(a.stdout, "rule set %s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows\n",
-			rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
+		fmt.Fprintf(a.stdout, "rule set %s\n", describeRuleSet(rs))
+		describeOverload(a.stdout, rs.Overload)
 	}
 	for _, q := range out.queues {
 		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())
@@ -68,4 +85,25 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 		fmt.Fprintf(a.stdout, "web %s\n", describeWeb(web))
 	}
 	fmt.Fprintln(a.stdout, "ok")
+}
+
+func describeRuleSet(rs *rules.RuleSet) string {
+	kind := "aggregating"
+	if rs.Program.Conversational() {
+		kind = "conversational"
+	}
+	return fmt.Sprintf("%s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows",
+		rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
+}
+
+// describeOverload says what a rule set gives way to.
+func describeOverload(w io.Writer, o *rules.Overload) {
+	switch {
+	case o == nil:
+	case o.Standby == nil:
+		fmt.Fprintf(w, "  at %d%% of its flows: %s\n", o.Flood, o.Overflow.Name)
+	default:
+		fmt.Fprintf(w, "  at %d%% of its flows: %s\n", o.HighWater, describeRuleSet(o.Standby))
+		fmt.Fprintf(w, "  at %d%% of those: %s\n", o.Flood, o.Overflow.Name)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -137,20 +138,36 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 
 // fixed returns an error if something changed that needs a new start.
 func (r *service) fixed(s *meter.Settings) error {
-	if !r.settings.Live() || !s.Live() || slices.ContainsFunc(s.Inputs, func(in meter.Input) bool { return in.Live == nil }) {
+	if onlyTraces(r.settings, s) {
 		return errOnlyTraces
 	}
+	if keys := restartKeys(r.settings, s); keys != nil {
+		return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", strings.Join(keys, ", "))
+	}
+	return nil
+}
+
+// onlyTraces tells whether one of two configurations reads traces, which it
+// does to their end.
+func onlyTraces(a, b *meter.Settings) bool {
+	trace := func(in meter.Input) bool { return in.Live == nil }
+	return slices.ContainsFunc(a.Inputs, trace) || slices.ContainsFunc(b.Inputs, trace)
+}
+
+// restartKeys returns the keys that changed and that a running meter cannot
+// take over.
+func restartKeys(a, b *meter.Settings) (keys []string) {
 	for _, c := range []struct {
 		key     string
 		changed bool
 	}{
-		{"meter.id", s.ID != r.settings.ID},
-		{"meter.workers", s.Meter.Workers != r.settings.Meter.Workers},
-		{"meter.decision_cache", s.Meter.CacheSize != r.settings.Meter.CacheSize},
+		{"meter.id", a.ID != b.ID},
+		{"meter.workers", a.Meter.Workers != b.Meter.Workers},
+		{"meter.decision_cache", a.Meter.CacheSize != b.Meter.CacheSize},
 	} {
 		if c.changed {
-			return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", c.key)
+			keys = append(keys, c.key)
 		}
 	}
-	return nil
+	return keys
 }
