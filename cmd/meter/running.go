@@ -29,6 +29,7 @@ type runningInput struct {
 type shared struct {
 	ifaces    meter.InterfaceTable
 	selectors meter.SelectorTable
+	sampled   bool // records say how they were chosen
 }
 
 // newRunningInput makes the meter of an input. Nothing is opened.

@@ -32,12 +32,13 @@ func rarest(s *meter.Settings) (sample int, input string) {
 }
 
 // selectorOf returns what the records of an input say of its sampling: nothing
-// if no input samples. If one does, those that do not say so, too: some
+// if no input samples, or ever did in this run. If one does, those that do not say so, too: some
 // collectors take what they are told of one for all.
 func (x *shared) selectorOf(s *meter.Settings, in *meter.Input) *flow.Selector {
-	if most, _ := rarest(s); most <= 1 {
+	if most, _ := rarest(s); most <= 1 && !x.sampled {
 		return nil
 	}
+	x.sampled = true
 	return x.selectors.Of(in.Name, sampleOf(s, in))
 }
 
