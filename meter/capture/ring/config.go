@@ -18,6 +18,8 @@ import (
 	"slices"
 
 	"golang.org/x/net/bpf"
+
+	"flowmeter/meter/cbpf"
 )
 
 // Config of one input.
@@ -43,9 +45,9 @@ const (
 	maxBlock   = 1 << 20   // a worker hands out memory in blocks
 	minBlock   = 64 << 10  // the largest page of the architectures that Go knows
 	frameRoom  = 512       // what a block holds beside the octets of its one frame
-	bpfMax     = 4096      // BPF_MAXINSNS
-	anyName    = "any"     // all interfaces through one socket
-	maxIfName  = 15        // IFNAMSIZ - 1
+	bpfMax     = cbpf.MaxLen
+	anyName    = "any" // all interfaces through one socket
+	maxIfName  = 15    // IFNAMSIZ - 1
 )
 
 // Default returns the settings of an input whose interfaces are still to be
