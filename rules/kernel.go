@@ -32,7 +32,7 @@ func (k *Kernel) Drop(f *Filter) ([]bpf.RawInstruction, error) {
 	take, drop := c.Label(), c.Label()
 	c.frame(take)
 	c.filter(f, take, drop, true)
-	if !c.Used(drop) {
+	if !c.Reaches(drop) {
 		return nil, fmt.Errorf("the kernel cannot tell of any packet that this filter does not match it: nothing would be dropped")
 	}
 	c.Place(drop)
@@ -67,6 +67,7 @@ func (k *Kernel) Cut(sets []*RuleSet, f *Filter) []bpf.RawInstruction {
 			c.ruleSet(rs.Program, n, keep)
 		}
 		c.Jump(cut)
+		c.barren = c.barren || !c.Reaches(cut)
 		c.Place(cut)
 		c.Op(bpf.RetConstant{Val: 1})
 		c.Place(keep)

@@ -26,21 +26,25 @@ func testKernel() Kernel {
 	return Kernel{Links: map[uint16]packet.LinkType{testEthernet: packet.LinkEthernet, testRaw: packet.LinkRaw}, Snaplen: 256, Room: 4080}
 }
 
+// metadata is what the kernel knows of a frame beside its octets.
+type metadata struct {
+	hardware  uint32
+	proto     uint32
+	tagged    bool
+	tpid, tci uint32
+}
+
 // skb is a frame as the kernel shows it to a filter: the outer tag of one of
 // two protocols taken off.
 type skb struct {
-	hardware   uint32
-	proto      uint32
-	tpid, tci  uint32
-	tagged     bool
-	data       []byte // what there is of the frame, its tag taken off
-	frame      []byte // the whole frame
-	link       packet.LinkType
-	mayBeWhole bool
+	metadata
+	data  []byte // without the tag
+	frame []byte // whole
+	link  packet.LinkType
 }
 
 func newSKB(link packet.LinkType, frame []byte, strip bool) *skb {
-	s := &skb{hardware: testRaw, data: frame, frame: frame, link: link}
+	s := &skb{metadata: metadata{hardware: testRaw}, data: frame, frame: frame, link: link}
 	if link != packet.LinkEthernet {
 		if len(frame) > 0 {
 			s.proto = map[byte]uint32{4: 0x0800, 6: 0x86dd}[frame[0]>>4]
@@ -63,35 +67,54 @@ func newSKB(link packet.LinkType, frame []byte, strip bool) *skb {
 	return s
 }
 
-// run runs a program over the frame. x/net's machine knows no metadata, so
-// these stand in their place as constants.
-func (s *skb) run(t testing.TB, program []bpf.RawInstruction) int {
+// machines run a program. x/net's machine knows no metadata, so that there is
+// one for each, with constants in place of its loads.
+type machines struct {
+	t    testing.TB
+	code []bpf.Instruction
+	vms  map[metadata]*bpf.VM
+}
+
+func newMachines(t testing.TB, program []bpf.RawInstruction) *machines {
 	t.Helper()
 	code, ok := bpf.Disassemble(program)
 	if !ok {
 		t.Fatal("no program")
 	}
-	for i, in := range code {
-		ext, ok := in.(bpf.LoadExtension)
-		if !ok || ext.Num == bpf.ExtLen {
-			continue
-		}
-		value, known := map[bpf.Extension]uint32{bpf.ExtLinkLayerType: s.hardware, bpf.ExtProto: s.proto,
-			bpf.ExtVLANTag: s.tci, bpf.ExtVLANProto: s.tpid, bpf.ExtVLANTagPresent: uint32(bool2int(s.tagged))}[ext.Num]
-		if !known {
-			t.Fatalf("extension %d", ext.Num)
-		}
-		code[i] = bpf.LoadConstant{Dst: bpf.RegA, Val: value}
-	}
-	vm, err := bpf.NewVM(code)
-	if err != nil {
-		t.Fatal(err)
+	return &machines{t, code, map[metadata]*bpf.VM{}}
+}
+
+func (m *machines) run(s *skb) int {
+	vm := m.vms[s.metadata]
+	if vm == nil {
+		vm = m.machine(s)
+		m.vms[s.metadata] = vm
 	}
 	n, err := vm.Run(s.data)
 	if err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	return n
+}
+
+func (m *machines) machine(s *skb) *bpf.VM {
+	code := append([]bpf.Instruction(nil), m.code...)
+	value := map[bpf.Extension]uint32{bpf.ExtLinkLayerType: s.hardware, bpf.ExtProto: s.proto,
+		bpf.ExtVLANTag: s.tci, bpf.ExtVLANProto: s.tpid, bpf.ExtVLANTagPresent: uint32(bool2int(s.tagged))}
+	for i, in := range code {
+		if ext, ok := in.(bpf.LoadExtension); ok && ext.Num != bpf.ExtLen {
+			v, known := value[ext.Num]
+			if !known {
+				m.t.Fatalf("extension %d", ext.Num)
+			}
+			code[i] = bpf.LoadConstant{Dst: bpf.RegA, Val: v}
+		}
+	}
+	vm, err := bpf.NewVM(code)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return vm
 }
 
 // decode is what the meter makes of the frame.
@@ -117,7 +140,7 @@ func skbs(t testing.TB, perTrace int) (all []*skb) {
 			return nil
 		})
 	}
-	if len(all) < 1000 {
+	if len(all) < 500 {
 		t.Fatalf("only %d frames", len(all))
 	}
 	return all
@@ -202,15 +225,15 @@ var writtenFilters = []string{
 // expressions against the filter itself, over frames of traces, whole and
 // damaged: what is dropped does not match.
 func TestKernelDropsWhatTheFilterDoes(t *testing.T) {
-	frames := skbs(t, 60)
+	frames := skbs(t, 50)
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 4000 {
+	for range 1500 {
 		frames = append(frames, damaged(r, frames[r.IntN(len(frames))]))
 	}
 	nets := testNetworks(t)
 	var filters []string
 	filters = append(filters, writtenFilters...)
-	for seed := range uint64(400) {
+	for seed := range uint64(300) {
 		m := newMaker(seed)
 		m.plain = false
 		text, _ := filterOf(m, nets)
@@ -239,10 +262,11 @@ func compareFilters(t *testing.T, k Kernel, nets *Networks, filters []string, fr
 			continue
 		}
 		programs++
+		vms := newMachines(t, program)
 		for i, s := range frames {
 			matches := f.Match(headers[i])
 			bad := outcomes[i] == packet.Malformed || outcomes[i] == packet.Unsupported // never put to a filter
-			switch gone := s.run(t, program) == 0; {
+			switch gone := vms.run(s) == 0; {
 			case gone && (matches || bad):
 				t.Fatalf("%s: drops, but %v, matches %v\n%x\n%+v", text, outcomes[i], matches, s.frame[:min(100, len(s.frame))], headers[i])
 			case gone:
@@ -258,5 +282,147 @@ func compareFilters(t *testing.T, k Kernel, nets *Networks, filters []string, fr
 	t.Logf("%d of %d filters have programs; of %d frames that do not match %d were dropped, %d (%.1f %%) left to the meter", programs, len(filters), all, dropped, tell, 100*float64(tell)/float64(all))
 	if programs < len(filters)/2 || dropped < all/2 {
 		t.Error("the kernel can tell too little")
+	}
+}
+
+// sets are rule sets whose leading rules ignore something.
+var ignoringSets = []string{
+	"- if: '!ip && !ipv6'\n  do: ignore\n- do: count",
+	"- if: arp || ethertype == 0x88cc\n  do: ignore\n- if: icmp\n  do: ignore\n- do: count",
+	"- if: dst.port == 53\n  do: ignore\n- do: count",
+	"- if: port in {53, 443} && src.addr == 10.0.0.0/8\n  do: ignore\n- do: count",
+	"- if: tcp.port == 443\n  do: count\n- if: class == \"out\"\n  do: nomatch\n- do: ignore",
+	"- if: tcp\n  set: {zone: 3}\n  do: next\n- if: zone != 3\n  do: ignore\n- do: count",
+	"- save: [src.addr]\n- if: proto in {1, 2, 58, 89}\n  do: ignore\n- do: count",
+	"- if: ip\n  then:\n  - if: tcp\n    do: count\n  do: ignore\n- if: '!ip'\n  do: ignore",
+	"- if: pass == \"forward\" && icmp.type == 8\n  do: ignore\n- do: count",
+	"- if: tcp\n  do: count\n  else:\n  - do: ignore",
+}
+
+// TestKernelCutsWhatIsIgnored holds the programs of rule sets, written and
+// random, against their rules: what is cut every rule set ignores, and that it
+// held IP, and how long, can be told of the octet that is left.
+func TestKernelCutsWhatIsIgnored(t *testing.T) {
+	frames := skbs(t, 50)
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 1500 {
+		frames = append(frames, damaged(r, frames[r.IntN(len(frames))]))
+	}
+	var texts []string
+	for _, orient := range orientNames {
+		for _, rules := range ignoringSets {
+			texts = append(texts, "networks: {home: [10.0.0.0/8, 192.168.0.0/16]}\nrulesets:\n- orient: "+orient+"\n  rules:\n  "+strings.ReplaceAll(rules, "\n", "\n  "))
+		}
+	}
+	for seed := range uint64(300) {
+		texts = append(texts, newMaker(seed).file())
+	}
+	programs, cut, ignored := 0, 0, 0
+	for i, text := range texts {
+		k := testKernel()
+		k.Segments, k.Own = i%4 == 1, i%4 == 2
+		sets := []*RuleSet{testSet(t, text)}
+		if i%5 == 4 {
+			sets = append(sets, testSet(t, texts[0]))
+		}
+		var f *Filter
+		if i%7 == 6 {
+			f, _ = ParseFilter("test", "!tcp", testNetworks(t), nil)
+		}
+		program := k.Cut(sets, f)
+		if program == nil {
+			continue
+		}
+		programs++
+		vms := newMachines(t, program)
+		for _, s := range frames {
+			h, out := s.decode(k.Snaplen)
+			all := out != packet.Malformed && out != packet.Unsupported && (f == nil || f.Match(h))
+			for _, rs := range sets {
+				m := match(rs, h)
+				all = all && m.Verdict == Ignored
+			}
+			ignored += bool2int(all)
+			if n := vms.run(s); n == 0 || n != 1 && n < k.Snaplen {
+				t.Fatalf("%d octets are captured", n)
+			} else if n == 1 {
+				cut++
+				checkCut(t, &k, text, s, h, out, all)
+			}
+		}
+	}
+	t.Logf("%d of %d rule sets have programs; of %d frames that are ignored %d were cut", programs, len(texts), ignored, cut)
+	if programs < len(ignoringSets) || cut < ignored/4 {
+		t.Error("the kernel cuts too little")
+	}
+}
+
+func checkCut(t *testing.T, k *Kernel, text string, s *skb, h *packet.Headers, out packet.Outcome, ignored bool) {
+	t.Helper()
+	isIP := s.proto == 0x0800 || s.proto == 0x86dd
+	link := uint32(0)
+	if s.link == packet.LinkEthernet {
+		link = 14 + 4*uint32(bool2int(s.tagged))
+	}
+	switch {
+	case !ignored:
+		t.Fatalf("cuts %x\n%v, %+v\nin\n%s", s.frame[:min(100, len(s.frame))], out, h, text)
+	case isIP != (out == packet.OK) || !isIP && out != packet.NotIP:
+		t.Fatalf("%#x taken for IP: %v, but it is %v: %x", s.proto, isIP, out, s.frame[:min(100, len(s.frame))])
+	case isIP && h.TotalLen != h.WireLen-link:
+		t.Fatalf("an IP packet of %d octets in a frame of %d: %x", h.TotalLen, h.WireLen, s.frame[:min(100, len(s.frame))])
+	case h.Layers&packet.HasFragment != 0, (k.Segments || k.Own) && h.Layers&(packet.HasTCP|packet.HasUDP) != 0 && h.Proto != packet.ProtoUDPLite:
+		t.Fatalf("cuts a fragment, or TCP or UDP: %x", s.frame[:min(100, len(s.frame))])
+	}
+}
+
+// TestKernelCutsWithoutIP cuts by the default rules exactly what is certain to
+// be without IP.
+func TestKernelCutsWithoutIP(t *testing.T) {
+	k := testKernel()
+	k.Segments, k.Own = true, true
+	vms := newMachines(t, k.Cut([]*RuleSet{Default(DefaultNetworks())}, nil))
+	plain := func(typ uint16, rest ...byte) []byte {
+		f := make([]byte, 60)
+		binary.BigEndian.PutUint16(f[12:], typ)
+		copy(f[14:], rest)
+		return f
+	}
+	for name, frame := range map[string][]byte{"ARP": plain(0x0806), "LLDP": plain(0x88cc), "STP": plain(38, 0x42, 0x42, 3),
+		"CDP": plain(40, 0xaa, 0xaa, 3, 0, 0, 12, 0x20, 0), "EAPOL": plain(0x888e), "ARP in two VLANs": plain(0x88a8, 0, 7, 0x81, 0, 0, 8, 8, 6)} {
+		if n := vms.run(newSKB(packet.LinkEthernet, frame, true)); n != 1 {
+			t.Errorf("%s: %d octets", name, n)
+		}
+	}
+	for name, frame := range map[string][]byte{"IP": plain(0x0800, 0x45), "IPv6": plain(0x86dd, 0x60), "MPLS": plain(0x8847), "PPPoE": plain(0x8864),
+		"IP in SNAP": plain(40, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0), "IP in LLC": plain(40, 6, 6, 3), "nothing": nil, "a beginning": make([]byte, 13)} {
+		if n := vms.run(newSKB(packet.LinkEthernet, frame, true)); n != wholeFrame {
+			t.Errorf("%s: %d octets", name, n)
+		}
+	}
+}
+
+// TestKernelSaysWhatCannotBe refuses filters that would drop nothing, or are
+// too large.
+func TestKernelSaysWhatCannotBe(t *testing.T) {
+	k := testKernel()
+	many := make([]string, 3500)
+	for i := range many {
+		many[i] = fmt.Sprintf("10.%d.%d.0/25", i/256, i%256)
+	}
+	for text, want := range map[string]string{
+		"iface == 3": "nothing would be dropped",
+		"src.addr in {" + strings.Join(many, ", ") + "}": "instructions in the kernel",
+	} {
+		f, err := ParseFilter("test", text, DefaultNetworks(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.Drop(f); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40s: %v", text, err)
+		}
+	}
+	if k.Cut([]*RuleSet{testSet(t, "- do: count")}, nil) != nil {
+		t.Error("a rule set that counts all is cut")
 	}
 }

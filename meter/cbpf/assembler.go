@@ -28,12 +28,29 @@ func (a *Assembler) Label() Label {
 // Place lets a label stand for the next instruction.
 func (a *Assembler) Place(l Label) { a.places[l] = len(a.code) }
 
-// Used tells whether anything jumps to l so far.
-func (a *Assembler) Used(l Label) bool {
-	for _, to := range a.jumps {
-		if to == l {
-			return true
+// Reaches tells whether the program, as far as it is written, can come to l.
+func (a *Assembler) Reaches(l Label) bool {
+	reached := make([]bool, len(a.code)+1)
+	reached[0] = true
+	for i, in := range a.code {
+		if !reached[i] {
+			continue
 		}
+		switch in.(type) {
+		case bpf.Jump:
+			if a.jumps[i] == l {
+				return true
+			}
+			if at := a.places[a.jumps[i]]; at >= 0 {
+				reached[at] = true
+			}
+			continue
+		case bpf.RetConstant, bpf.RetA:
+			continue
+		case bpf.JumpIf, bpf.JumpIfX: // over the jump that stands behind it
+			reached[i+2] = true
+		}
+		reached[i+1] = true
 	}
 	return false
 }
