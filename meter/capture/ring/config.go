@@ -31,7 +31,7 @@ type Config struct {
 	Promiscuous bool                 // also frames to others' MAC addresses; means nothing for "any"
 	Offload     Offload              // what to do about frames of several packets
 	Filter      []bpf.RawInstruction // frames for which it returns 0 are dropped in the kernel; nil for none
-	Cut         []bpf.RawInstruction // how many octets to capture of the others, up to Snaplen, never 0; nil for Snaplen
+	Cut         []bpf.RawInstruction // how many octets to capture of the others, up to Snaplen, never 0; nil for Snaplen. Frames cut to 1 are capture.Cut
 	Log         *slog.Logger         // nil: slog.Default
 }
 
