@@ -102,7 +102,7 @@ func (c *kernelCode) filter(f *Filter, yes, no cbpf.Label, lean bool) {
 }
 
 // ruleSet goes on behind it with frames that the first n leads certainly
-// ignore, whichever way round they are tried first, and to keep with others.
+// ignore, whichever way round orient has them tried first, and to keep with others.
 func (c *kernelCode) ruleSet(p *Program, n int, keep cbpf.Label) {
 	leads := p.leads[:min(n, len(p.leads))]
 	for len(leads) > 0 && !leads[len(leads)-1].ignore {
@@ -117,7 +117,7 @@ func (c *kernelCode) ruleSet(p *Program, n int, keep cbpf.Label) {
 		}
 		c.Jump(keep)
 		c.Place(ignored)
-		if !directed(leads) {
+		if p.orient == First || !directed(leads) {
 			break
 		}
 	}

@@ -402,6 +402,27 @@ func TestKernelCutsWithoutIP(t *testing.T) {
 	}
 }
 
+// TestKernelCutsBothWaysRound does not cut what is ignored one way round only,
+// where orient may have it tried the other way round first.
+func TestKernelCutsBothWaysRound(t *testing.T) {
+	reply := make([]byte, 14+28)
+	copy(reply[12:], []byte{8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, packet.ProtoICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2})
+	for _, tt := range []struct {
+		orient, cond string
+		want         int
+	}{
+		{"initiator", "icmp && src.addr == 10.0.0.1", wholeFrame}, {"perimeter", "icmp && src.addr == 10.0.0.1", wholeFrame},
+		{"first", "icmp && src.addr == 10.0.0.1", 1}, {"first", "icmp && dst.addr == 10.0.0.1", wholeFrame},
+		{"initiator", "icmp && addr == 10.0.0.1", 1}, {"initiator", "class == \"internal\"", 1}, {"first", "class == \"in\"", wholeFrame},
+	} {
+		k := testKernel()
+		rs := testSet(t, "rulesets:\n- orient: "+tt.orient+"\n  rules: [{if: '"+tt.cond+"', do: ignore}, {do: count}]")
+		if n := newMachines(t, k.Cut([]*RuleSet{rs}, nil)).run(newSKB(packet.LinkEthernet, reply, true)); n != tt.want {
+			t.Errorf("%s, %s: %d octets", tt.orient, tt.cond, n)
+		}
+	}
+}
+
 // TestKernelSaysWhatCannotBe refuses filters that would drop nothing, or are
 // too large.
 func TestKernelSaysWhatCannotBe(t *testing.T) {

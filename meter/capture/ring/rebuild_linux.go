@@ -90,10 +90,14 @@ func cutFrame(h *[frameHeader]byte, kind linkKind, f *capture.Frame) {
 	case etherIPv4, etherIPv6:
 		f.Flags |= capture.CutIP
 	}
-	if kind != kindEthernet {
+	switch kind {
+	case kindEthernet:
+		f.LinkLen = etherLen
+	case kindCooked:
+		f.LinkLen = cookedLen
+	default:
 		return
 	}
-	f.LinkLen = etherLen
 	if _, _, ok := tagOf(h); ok {
 		f.LinkLen += tagLen
 	}
