@@ -1,7 +1,9 @@
 package exporters
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -27,9 +29,14 @@ type Refresh struct {
 
 // Common is what the configurations of the wire exporters share.
 type Common struct {
-	Address    string // host:port
-	Live       bool   // set by who wires: packets come from an interface, not from traces
-	Domain     uint32 // observation domain (IPFIX), source id (v9); set by who wires
+	Address    string       // host:port
+	Addresses  []string     // of several collectors, in place of Address; who wires makes an exporter for each
+	Mode       Mode         // which of them get a record
+	Live       bool         // set by who wires: packets come from an interface, not from traces
+	Sockets    *Sockets     // set by who wires: is told of connections; may be nil
+	Log        *slog.Logger // set by who wires; nil: slog.Default
+	Resolver   Resolver     // finds collectors over UDP; nil: the system's
+	Domain     uint32       // observation domain (IPFIX), source id (v9); set by who wires
 	Biflow     Biflow
 	Fields     []string // names of the information model, in this order; empty: the default ones
 	Rate       int      // records a second over UDP: AutoRate, 0 = no limit, or a number
@@ -65,12 +72,30 @@ func (c *Common) RateOf() int {
 }
 
 // Line returns how a collector is reached. Reading traces, the exporter gives
-// up after giveUp.
-func (c *Common) Line(network string, giveUp time.Duration) LineConfig {
+// up after giveUp; live, it never does, and takes a host that acknowledges
+// nothing for half a minute for gone.
+func (c *Common) Line(giveUp time.Duration) LineConfig {
+	l := LineConfig{Address: c.Address, Sockets: c.Sockets, Resolver: c.Resolver, GiveUp: giveUp, MaxWait: time.Second}
 	if c.Live {
-		return LineConfig{Network: network, Address: c.Address, MaxWait: 30 * time.Second}
+		l.GiveUp, l.MaxWait, l.Silence = 0, 30*time.Second, 30*time.Second
 	}
-	return LineConfig{Network: network, Address: c.Address, GiveUp: giveUp, MaxWait: time.Second}
+	return l
+}
+
+// Datagrams is Line for UDP: looking for a way costs little, and so is not put
+// off for long.
+func (c *Common) Datagrams(giveUp time.Duration) LineConfig {
+	l := c.Line(giveUp)
+	l.MaxWait = min(l.MaxWait, 5*time.Second)
+	return l
+}
+
+// Logger returns where the exporter says what happens to it.
+func (c *Common) Logger() *slog.Logger {
+	if c.Log != nil {
+		return c.Log
+	}
+	return slog.Default()
 }
 
 // CheckAddress returns an error that says what is wrong with a collector's
@@ -120,6 +145,8 @@ func (c *Common) Keys() conf.Fields {
 				v.Errorf("for example collector.example.net:4739", "%v", err)
 			}
 		},
+		"addresses":   c.addresses,
+		"mode":        func(v conf.Value) { c.Mode = Mode(v.Enum(modes...)) },
 		"rate":        func(v conf.Value) { c.Rate = int(v.Int(0, 1e9)) },
 		"max_message": func(v conf.Value) { c.MaxMessage = int(v.Int(MinMessage, 65507)) },
 		"path_mtu": func(v conf.Value) {
@@ -130,6 +157,47 @@ func (c *Common) Keys() conf.Fields {
 			v.Map(conf.Fields{"records": func(v conf.Value) { c.Queue.Records = int(v.Int(1, 1<<30)) }})
 		},
 	}
+}
+
+// addresses reads the addresses of several collectors.
+func (c *Common) addresses(v conf.Value) {
+	v.Each(func(item conf.Value) {
+		address := item.Str()
+		if err := CheckAddress(address); err != nil {
+			item.Errorf("for example collector.example.net:4739", "%v", err)
+		} else if slices.Contains(c.Addresses, address) {
+			item.Errorf("remove one of the two", "address %q stands twice", address)
+		}
+		c.Addresses = append(c.Addresses, address)
+	})
+}
+
+// CheckCollectors returns an error that says what is wrong with the address,
+// or the addresses.
+func (c *Common) CheckCollectors() error {
+	switch {
+	case len(c.Addresses) == 0 && c.Mode != All:
+		return fmt.Errorf("mode: %v is for several collectors: addresses: [one:4739, two:4739]", c.Mode)
+	case len(c.Addresses) == 0:
+		return CheckAddress(c.Address)
+	case c.Address != "":
+		return errors.New("address and addresses: write one of the two")
+	}
+	return nil
+}
+
+// One returns c for one of its collectors.
+func (c Common) One(address string) Common {
+	c.Address, c.Addresses, c.Mode = address, nil, All
+	return c
+}
+
+// Collectors returns the addresses of all collectors.
+func (c *Common) Collectors() []string {
+	if len(c.Addresses) > 0 {
+		return c.Addresses
+	}
+	return []string{c.Address}
 }
 
 // TemplateKeys is Keys, and those of the formats that have templates.

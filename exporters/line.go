@@ -17,10 +17,14 @@ var ErrBroken = errors.New("connection broken")
 
 // LineConfig says how a connection to a collector is made and kept.
 type LineConfig struct {
-	Network string        // udp or tcp
-	Address string        // host:port
-	GiveUp  time.Duration // longest wait for a collector that cannot be reached; 0: no limit
-	MaxWait time.Duration // longest time from one attempt to the next
+	Address  string        // host:port
+	GiveUp   time.Duration // longest wait for a collector that cannot be reached; 0: no limit
+	MaxWait  time.Duration // longest time from one attempt to the next
+	Silence  time.Duration // a TCP connection that acknowledges nothing for so long is broken; 0: TCP's own patience
+	TLS      *TLS          // nil: in the clear
+	Sockets  *Sockets      // is told of every connection; may be nil
+	Resolver Resolver      // finds the collector's addresses for UDP; nil: the system's
+	Failed   func(error)   // is called after each attempt that failed; may be nil
 }
 
 const (
@@ -34,7 +38,9 @@ const (
 type line struct {
 	cfg    LineConfig
 	ctx    context.Context
+	dialer func() (net.Conn, error)
 	conn   net.Conn // nil while there is none
+	remove func()   // takes conn out of the set of sockets
 	opened time.Time
 	wait   time.Duration
 	next   time.Time // no attempt before
@@ -79,10 +85,12 @@ func (l *line) over() bool {
 }
 
 func (l *line) dial() error {
-	d := net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(l.ctx, l.cfg.Network, l.cfg.Address)
+	conn, err := l.dialer()
 	if err != nil {
 		l.lost()
+		if l.cfg.Failed != nil {
+			l.cfg.Failed(err)
+		}
 		return err
 	}
 	l.conn, l.opened = conn, time.Now()
@@ -104,12 +112,31 @@ func (l *line) broken() {
 	if l.conn == nil {
 		return
 	}
-	l.conn.Close()
-	l.conn = nil
+	l.hangUp()
 	if time.Since(l.opened) > steady {
 		l.wait = 0
 	}
 	l.lost()
+}
+
+// hangUp closes the connection.
+func (l *line) hangUp() error {
+	if l.conn == nil {
+		return nil
+	}
+	err := wireOf(l.conn).Close()
+	l.remove()
+	l.conn = nil
+	return err
+}
+
+// wireOf returns what is beneath a TLS connection: to close that one itself
+// would first wait until it can say so.
+func wireOf(conn net.Conn) net.Conn {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn()
+	}
+	return conn
 }
 
 // works notes that something was sent. An outage is over when a connection

@@ -36,7 +36,7 @@ func nowhere(t *testing.T, network string) string {
 }
 
 func TestGivesUp(t *testing.T) {
-	tcp := NewTCP(LineConfig{Network: "tcp", Address: nowhere(t, "tcp"), GiveUp: 300 * time.Millisecond, MaxWait: 50 * time.Millisecond})
+	tcp := NewTCP(LineConfig{Address: nowhere(t, "tcp"), GiveUp: 300 * time.Millisecond, MaxWait: 50 * time.Millisecond})
 	begin := time.Now()
 	err := tcp.Connect()
 	if d := time.Since(begin); !errors.Is(err, ErrUnreachable) || d < 250*time.Millisecond || d > 2*time.Second {
@@ -53,7 +53,7 @@ func TestGivesUp(t *testing.T) {
 
 func TestWaitEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	tcp := NewTCP(LineConfig{Network: "tcp", Address: nowhere(t, "tcp"), MaxWait: time.Minute})
+	tcp := NewTCP(LineConfig{Address: nowhere(t, "tcp"), MaxWait: time.Minute})
 	tcp.Start(ctx)
 	time.AfterFunc(200*time.Millisecond, cancel)
 	begin := time.Now()
@@ -72,7 +72,7 @@ func TestBlockedWriteEndsWithContext(t *testing.T) {
 		}
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
-	tcp := NewTCP(LineConfig{Network: "tcp", Address: l.Addr().String(), MaxWait: time.Second})
+	tcp := NewTCP(LineConfig{Address: l.Addr().String(), MaxWait: time.Second})
 	tcp.Start(ctx)
 	if err := tcp.Connect(); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestFinishTellsWhetherAllWasRead(t *testing.T) {
 			}
 			c.Close()
 		}()
-		tcp := NewTCP(LineConfig{Network: "tcp", Address: l.Addr().String(), MaxWait: time.Second})
+		tcp := NewTCP(LineConfig{Address: l.Addr().String(), MaxWait: time.Second})
 		if err := tcp.Connect(); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,8 @@ func TestFinishTellsWhetherAllWasRead(t *testing.T) {
 
 func TestUDPSurvivesRefusal(t *testing.T) {
 	addr := nowhere(t, "udp")
-	u := NewUDP(LineConfig{Network: "udp", Address: addr, MaxWait: time.Second})
+	renewed := 0
+	u := NewUDP(LineConfig{Address: addr, MaxWait: time.Second}, func() { renewed++ })
 	defer u.Close()
 	for range 5 {
 		if err := u.Send([]byte("nobody")); err != nil {
@@ -127,8 +128,8 @@ func TestUDPSurvivesRefusal(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	if !u.Refused() {
-		t.Error("the refusals were not noticed")
+	if u.Reached() || renewed == 0 {
+		t.Errorf("the refusals were not noticed; templates renewed %d times", renewed)
 	}
 	c, err := net.ListenPacket("udp", addr)
 	if err != nil {
@@ -146,7 +147,7 @@ func TestUDPSurvivesRefusal(t *testing.T) {
 }
 
 func TestUDPUnresolvable(t *testing.T) {
-	u := NewUDP(LineConfig{Network: "udp", Address: "collector.invalid:4739", GiveUp: 200 * time.Millisecond, MaxWait: 50 * time.Millisecond})
+	u := NewUDP(LineConfig{Address: "collector.invalid:4739", GiveUp: 200 * time.Millisecond, MaxWait: 50 * time.Millisecond}, nil)
 	if err := u.Send([]byte("x")); !errors.Is(err, ErrUnreachable) {
 		t.Error(err)
 	}

@@ -31,7 +31,19 @@ type nfcapd struct {
 	log  bytes.Buffer
 }
 
+// startNfcapd starts a collector at a free port of the loopback address.
 func startNfcapd(t *testing.T) *nfcapd {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	return startNfcapdAt(t, c.LocalAddr().String())
+}
+
+// startNfcapdAt starts a collector and waits until it listens.
+func startNfcapdAt(t *testing.T, addr string) *nfcapd {
 	t.Helper()
 	path, err := exec.LookPath("nfcapd")
 	if err != nil && os.Getenv("CI") != "" {
@@ -40,14 +52,9 @@ func startNfcapd(t *testing.T) *nfcapd {
 	if err != nil {
 		t.Skip("no nfcapd on the PATH")
 	}
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &nfcapd{t: t, dir: t.TempDir(), addr: c.LocalAddr().String()}
-	c.Close()
-	port := n.addr[strings.LastIndexByte(n.addr, ':')+1:]
-	n.cmd = exec.Command(path, "-b", "127.0.0.1", "-p", port, "-w", n.dir, "-B", "16000000")
+	n := &nfcapd{t: t, dir: t.TempDir(), addr: addr}
+	host, port, _ := net.SplitHostPort(addr)
+	n.cmd = exec.Command(path, "-b", host, "-p", port, "-w", n.dir, "-B", "16000000")
 	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -7,23 +7,32 @@ import (
 	"flowmeter/meter/flow"
 )
 
+// ErrSpool is returned when records fit neither into memory nor on disk.
+var ErrSpool = errors.New("spool")
+
 // Reason says why records were not exported. It is the label `reason` of
 // meter_export_dropped_records_total.
 type Reason uint8
 
 const (
-	QueueFull   Reason = iota // the exporter did not keep up
-	Unreachable               // the collector could not be reached in time
-	Failed                    // writing or sending failed
-	TooLarge                  // a record longer than a message
-	Stopped                   // the meter stopped before they were sent
-	IPv6                      // the format has no room for IPv6
-	NotIP                     // the format has no room for other than IP
+	QueueFull    Reason = iota // the exporter did not keep up
+	Unreachable                // the collector could not be reached in time
+	Failed                     // writing or sending failed
+	TooLarge                   // a record longer than a message
+	Stopped                    // the meter stopped before they were sent
+	IPv6                       // the format has no room for IPv6
+	NotIP                      // the format has no room for other than IP
+	SpoolFull                  // deleted from the spool, oldest first: it was over its size
+	SpoolAge                   // deleted from the spool: too old
+	SpoolFailed                // the spool could not be written: a full disk
+	SpoolDamaged               // the spool's file was damaged
+	Killed                     // held in memory by an earlier run as it was killed; as it last said
 	NumReasons
 )
 
 var reasonNames = [NumReasons]string{
 	"queue_full", "unreachable", "failed", "too_large", "stopped", "ipv6", "not_ip",
+	"spool_full", "spool_age", "spool_failed", "spool_damaged", "killed",
 }
 
 // String returns the reason as a label value.
@@ -72,9 +81,15 @@ type Stats struct {
 	Octets   atomic.Uint64 // sent or written, message headers included
 	Messages atomic.Uint64
 	Resent   atomic.Uint64 // data records that were sent once more after a break
+	Breaks   atomic.Uint64 // connections that broke
+	Rerouted atomic.Uint64 // records meant for this exporter of a group that others got: it was away
 	Errors   atomic.Uint64 // calls of the Sink that failed
 	Queued   atomic.Int64  // records that wait in the queue
 	Up       atomic.Bool   // the last thing tried succeeded
+
+	SpoolOctets  atomic.Int64  // of the files of the spool
+	SpoolRecords atomic.Int64  // flow records in the spool that were not sent yet
+	SpoolGaps    atomic.Uint64 // times that records were lost from the spool
 
 	dropped   [NumReasons]drops
 	firstDrop atomic.Int64
@@ -118,8 +133,11 @@ func (s *Stats) Lost() Tally {
 
 // ReasonOf returns the reason that an error of a connection is counted under.
 func ReasonOf(err error) Reason {
-	if errors.Is(err, ErrUnreachable) {
+	switch {
+	case errors.Is(err, ErrUnreachable):
 		return Unreachable
+	case errors.Is(err, ErrSpool):
+		return SpoolFailed
 	}
 	return Failed
 }

@@ -20,6 +20,10 @@ type Input struct {
 	Sample int           // meter one frame in so many, chosen at random; 0 or 1 for all
 	Own    bool          // meter the packets of the meter's own exporters, too
 
+	// Text is what the configuration says of the input, in one form: an input
+	// whose text stays goes on over a reload.
+	Text string
+
 	// FilterIn says where Filter is applied.
 	FilterIn FilterIn
 
@@ -31,7 +35,7 @@ type Input struct {
 func LiveInput(interfaces []string) (Input, error) {
 	live := ring.Default()
 	live.Interfaces = interfaces
-	in := Input{Live: &live}
+	in := Input{Live: &live, Text: strings.Join(interfaces, " ")}
 	in.Name = in.defaultName(0)
 	return in, live.Validate()
 }
@@ -60,6 +64,7 @@ func parseInputs(v conf.Value) (all []Input) {
 		if slices.ContainsFunc(all, func(o Input) bool { return o.Name == in.Name }) {
 			item.Errorf("give one of them another name:", "two inputs have the name %q", in.Name)
 		}
+		in.Text = item.Text()
 		all = append(all, in)
 	})
 	return all

@@ -40,6 +40,7 @@ type liveWorker struct {
 	ring     Ring
 	reader   reader
 	sockets  func() []flow.Socket // the meter's own; nil where their packets are metered
+	ending   []endingLane         // of rule sets that a reload takes away
 	requests chan func(*liveWorker)
 	done     chan struct{} // closed when no more requests are answered
 	progress atomic.Int64  // wall clock at the last beat, ns since 1970; 0 before the first and after the end
@@ -76,7 +77,7 @@ func (m *Meter) RunLive(rings []Ring, failed func(error)) error {
 	}
 	running.Wait()
 	total := m.Totals()
-	return total.Check(m.names)
+	return total.CheckEnd(m.names)
 }
 
 func (m *Meter) newLiveWorker(w *worker, ring Ring) *liveWorker {
@@ -98,6 +99,7 @@ func (l *liveWorker) run(stop <-chan struct{}) (err error) {
 			last = now
 			l.beat(now, quiet)
 		}
+		l.answer()
 		select {
 		case <-stop:
 			err = l.drain(now.Add(drain))
@@ -135,7 +137,7 @@ func (l *liveWorker) waitForOwners() {
 	}
 }
 
-// beat does what is due from time to time, and what others ask for.
+// beat does what is due from time to time.
 func (l *liveWorker) beat(now time.Time, quiet bool) {
 	if quiet {
 		l.reader.quiet(now.Add(-lag).UnixNano())
@@ -145,6 +147,10 @@ func (l *liveWorker) beat(now time.Time, quiet bool) {
 	l.count.ClockSteps = l.reader.steps
 	l.public.store(l.worker)
 	l.progress.Store(now.UnixNano())
+}
+
+// answer does what others ask for.
+func (l *liveWorker) answer() {
 	for {
 		select {
 		case f := <-l.requests:

@@ -18,7 +18,7 @@ import (
 type mailboxes struct {
 	boxes  []*mailbox     // by rule set; nil where nothing is exchanged
 	clocks []atomic.Int64 // trace clock of each worker; ended when it will send nothing more
-	latest atomic.Int64   // clock of the last worker that ended
+	latest *atomic.Int64  // clock of the last worker that ended
 }
 
 // ended is the clock of a worker that will send nothing more.
@@ -40,13 +40,18 @@ type mailbox struct {
 const mailboxSize = 1 << 17
 
 func newMailboxes(workers int, aggregating []bool) *mailboxes {
-	x := &mailboxes{clocks: make([]atomic.Int64, workers), boxes: make([]*mailbox, len(aggregating))}
+	x := &mailboxes{clocks: make([]atomic.Int64, workers), latest: &atomic.Int64{}, boxes: make([]*mailbox, len(aggregating))}
 	for i := range x.boxes {
 		if aggregating[i] {
 			x.boxes[i] = &mailbox{owner: i % workers}
 		}
 	}
 	return x
+}
+
+// with returns the exchanger of the same workers for other rule sets.
+func (x *mailboxes) with(boxes []*mailbox) *mailboxes {
+	return &mailboxes{boxes: boxes, clocks: x.clocks, latest: x.latest}
 }
 
 func (x *mailboxes) shares(ruleset int) bool { return x.boxes[ruleset] != nil }

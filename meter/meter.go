@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -57,6 +58,10 @@ type Meter struct {
 	liveMu sync.Mutex
 	live   []*liveWorker // of RunLive
 
+	reloading sync.RWMutex  // held while rule sets change
+	known     []string      // names of all rule sets that there ever were, by flow.RuleSet.Index
+	earlier   earlierCounts // of rule sets that a reload ended
+
 	stop     chan struct{}
 	stopOnce sync.Once
 	steps    atomic.Uint64
@@ -64,7 +69,7 @@ type Meter struct {
 
 // New makes a Meter that starts nothing. Records go to every exporter.
 func New(cfg Config, exporters []Exporter) *Meter {
-	m := &Meter{cfg: cfg, stop: make(chan struct{})}
+	m := &Meter{cfg: cfg, stop: make(chan struct{}), earlier: earlierCounts{}}
 	m.out = newOutput(exporters)
 	if m.cfg.Interfaces == nil {
 		m.cfg.Interfaces = &InterfaceTable{}
@@ -79,6 +84,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 	for _, rs := range cfg.RuleSets {
 		m.names = append(m.names, rs.Name)
 	}
+	m.known = slices.Clone(m.names)
 	for id := range cfg.Workers {
 		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: lanes(&cfg, seed)}
 		w.fragments.Seed = seed
@@ -160,7 +166,7 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 	wait()
 	m.out.flush()
 	total := m.Totals()
-	return total.Check(m.names)
+	return total.CheckEnd(m.names)
 }
 
 // Finish gives the exporters the last batch, which carries the account of all
@@ -176,7 +182,7 @@ func Report(exporters []Exporter, meters ...*Meter) {
 }
 
 func statistics(meters []*Meter) *flow.Statistics {
-	total := newTotals(len(meters[0].names))
+	total := newTotals(len(meters[0].Names()))
 	s := &flow.Statistics{}
 	told := map[*InterfaceTable]bool{}
 	for _, m := range meters {
@@ -281,6 +287,8 @@ func (m *Meter) shards(b *capture.Batch) []uint8 {
 
 // Totals returns the account so far. It may be called from any goroutine.
 func (m *Meter) Totals() Totals {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
 	t := newTotals(len(m.cfg.RuleSets))
 	t.ClockSteps = m.steps.Load()
 	for _, w := range m.workers {
@@ -290,4 +298,8 @@ func (m *Meter) Totals() Totals {
 }
 
 // Names returns the names of the rule sets, in their order in Totals.
-func (m *Meter) Names() []string { return m.names }
+func (m *Meter) Names() []string {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
+	return m.names
+}

@@ -28,6 +28,7 @@ type Account struct {
 	Captures [][]ring.InterfaceStats // by input; empty for traces
 	RuleSets []string
 	Sum      Totals
+	Counts   []flow.Counts // by rule set: those of Sum, and of rule sets of the same name before a reload
 }
 
 // Families returns the metric families of the meter itself, in the order in
@@ -66,6 +67,7 @@ func Families() []Family {
 			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.Traffic })},
 		{"meter_traffic_octets_total", "counter", "Counted octets, of IP headers and payload, by the way they went across the home border.", []string{"ruleset", "traffic"},
 			traffic(func(c *flow.Counts) *[rules.NumClasses]uint64 { return &c.TrafficOctets })},
+		{"meter_balance_open_packets", "gauge", "Packets read that are in no line of a rule set's account, or in more than one: 0, or the meter is wrong.", []string{"ruleset"}, openPackets},
 		{"meter_flows_live", "gauge", "Flows in the table.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Live })},
 		{"meter_flows_created_total", "counter", "Flows begun.", []string{"ruleset"},
@@ -138,7 +140,7 @@ func fragmentFates(a *Account, emit emitter) {
 
 func verdictValues(a *Account, emit emitter) {
 	for i, name := range a.RuleSets {
-		for v, n := range a.Sum.RuleSets[i].Verdicts {
+		for v, n := range a.Counts[i].Verdicts {
 			emit(n, name, rules.Verdict(v).String())
 		}
 	}
@@ -147,17 +149,24 @@ func verdictValues(a *Account, emit emitter) {
 func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
 		for i, name := range a.RuleSets {
-			for c, n := range of(&a.Sum.RuleSets[i]) {
+			for c, n := range of(&a.Counts[i]) {
 				emit(n, name, rules.Class(c).String())
 			}
 		}
 	}
 }
 
+func openPackets(a *Account, emit emitter) {
+	for i, name := range a.RuleSets {
+		read, sum := a.Sum.balance(i)
+		emit(max(read, sum)-min(read, sum), name)
+	}
+}
+
 func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
 		for i, name := range a.RuleSets {
-			emit(of(&a.Sum.RuleSets[i]), name)
+			emit(of(&a.Counts[i]), name)
 		}
 	}
 }
@@ -165,7 +174,7 @@ func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
 func endReasons(a *Account, emit emitter) {
 	for i, name := range a.RuleSets {
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
-			emit(a.Sum.RuleSets[i].Ended[r], name, r.String())
+			emit(a.Counts[i].Ended[r], name, r.String())
 		}
 	}
 }
@@ -173,15 +182,31 @@ func endReasons(a *Account, emit emitter) {
 // AccountOf reads the account of several meters, one an input, that run the
 // same rule sets.
 func AccountOf(meters []*Meter) *Account {
-	a := &Account{RuleSets: meters[0].names, Sum: newTotals(len(meters[0].names))}
+	names := meters[0].Names()
+	a := &Account{RuleSets: names, Sum: newTotals(len(names)), Counts: make([]flow.Counts, len(names))}
 	for _, m := range meters {
 		t := m.Totals()
 		a.Inputs = append(a.Inputs, m.cfg.Input)
 		a.Totals = append(a.Totals, t)
 		a.Captures = append(a.Captures, m.captures())
 		a.Sum.add(&t)
+		for j, name := range names {
+			m.addEarlier(name, &a.Counts[j])
+		}
+	}
+	for i := range a.Counts {
+		addCounts(&a.Counts[i], &a.Sum.RuleSets[i])
 	}
 	return a
+}
+
+// addEarlier adds what rule sets of a name counted before a reload ended them.
+func (m *Meter) addEarlier(name string, to *flow.Counts) {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
+	if c := m.earlier[name]; c != nil {
+		addCounts(to, c)
+	}
 }
 
 // Collect calls emit for every value of a family.

@@ -36,10 +36,11 @@ type Totals struct {
 	LastIgnored      int64
 	Clock            int64         // trace clock
 	RuleSets         []flow.Counts // by rule set
+	since            []since       // by rule set: what was counted before it began
 }
 
 func newTotals(ruleSets int) Totals {
-	return Totals{RuleSets: make([]flow.Counts, ruleSets)}
+	return Totals{RuleSets: make([]flow.Counts, ruleSets), since: make([]since, ruleSets)}
 }
 
 // fill writes the account in the terms of RFC 7011 §4, where a packet that is
@@ -76,6 +77,8 @@ func (t *Totals) add(o *Totals) {
 	t.Clock = max(t.Clock, o.Clock)
 	for i := range o.RuleSets {
 		addCounts(&t.RuleSets[i], &o.RuleSets[i])
+		t.since[i].read += o.since[i].read
+		t.since[i].leftOut += o.since[i].leftOut
 	}
 }
 
@@ -157,17 +160,46 @@ func addCounts(to, from *flow.Counts) {
 	addAll(to.Traffic[:], from.Traffic[:])
 	addAll(to.TrafficOctets[:], from.TrafficOctets[:])
 	addAll(to.Ended[:], from.Ended[:])
+	to.Sighted += from.Sighted
+	to.Applied += from.Applied
 	to.Created += from.Created
 	to.Released += from.Released
 	to.ReleasedOctets += from.ReleasedOctets
 	to.Live += from.Live
 }
 
-// Check returns an error that names the sum which does not come out, for each
-// rule set: read = filtered + own + unsampled + malformed + unsupported + every
-// verdict, and once all flows have ended, counted = released in records.
-func (t *Totals) Check(names []string) error {
-	var open []string
+// Check returns an error that names the sum which does not come out, at any
+// time: read = filtered + own + unsampled + outcomes of decoding, and for each
+// rule set, of what was read since it began, read = filtered + own + unsampled +
+// malformed + unsupported + every verdict + on the way between workers.
+func (t *Totals) Check(names []string) error { return openBalance(t.open(names)) }
+
+// CheckEnd is Check once all flows have ended: nothing is on its way, and what
+// was counted was released in records.
+func (t *Totals) CheckEnd(names []string) error {
+	open := t.open(names)
+	for i := range t.RuleSets {
+		c := &t.RuleSets[i]
+		if n := c.Sighted - c.Applied; n != 0 {
+			open = append(open, fmt.Sprintf("rule set %s: %d packets are still on their way", names[i], n))
+		}
+		if c.Live != 0 || c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted] {
+			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets, with %d flows left", names[i],
+				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets, c.Live))
+		}
+	}
+	return openBalance(open)
+}
+
+func openBalance(open []string) error {
+	if open == nil {
+		return nil
+	}
+	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+}
+
+// open names the sums that do not come out.
+func (t *Totals) open(names []string) (open []string) {
 	var outcomes uint64
 	for _, n := range t.Outcomes {
 		outcomes += n
@@ -175,25 +207,27 @@ func (t *Totals) Check(names []string) error {
 	if t.Read != t.Filtered+t.Own+t.Unsampled+outcomes {
 		open = append(open, fmt.Sprintf("read %d, but filtered %d, own %d, unsampled %d and decoded %d", t.Read, t.Filtered, t.Own, t.Unsampled, outcomes))
 	}
-	lost := t.leftOut()
 	for i := range t.RuleSets {
-		c := &t.RuleSets[i]
-		sum := lost
-		for _, n := range c.Verdicts {
-			sum += n
-		}
-		if sum != t.Read {
-			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], t.Read, sum))
-		}
-		if c.Live == 0 && (c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted]) {
-			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets", names[i],
-				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets))
+		if read, sum := t.balance(i); sum != read {
+			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], read, sum))
 		}
 	}
-	if open == nil {
-		return nil
+	return open
+}
+
+// balance returns what was read since a rule set began, and the sum of what
+// became of it.
+func (t *Totals) balance(i int) (read, sum uint64) {
+	c := &t.RuleSets[i]
+	var began since
+	if i < len(t.since) {
+		began = t.since[i]
 	}
-	return fmt.Errorf("the balance does not close: %s", strings.Join(open, "; "))
+	sum = t.leftOut() - began.leftOut + c.Sighted - c.Applied
+	for _, n := range c.Verdicts {
+		sum += n
+	}
+	return t.Read - began.read, sum
 }
 
 // published is a worker's account as others may read it while the worker goes
@@ -206,14 +240,14 @@ type published struct {
 func (p *published) store(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sets := p.t.RuleSets
+	sets, began := p.t.RuleSets[:0], p.t.since[:0]
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
-	p.t.RuleSets = sets[:0]
 	for i := range w.lanes {
-		p.t.RuleSets = append(p.t.RuleSets, w.lanes[i].table.Counts)
+		sets, began = append(sets, w.lanes[i].table.Counts), append(began, w.lanes[i].since)
 	}
+	p.t.RuleSets, p.t.since = sets, began
 }
 
 func (p *published) addTo(t *Totals) {

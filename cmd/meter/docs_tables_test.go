@@ -224,6 +224,8 @@ var sections = map[string]string{
 	"`web`":               "web: {%s}",
 	"`log`":               "log: {%s}",
 	"`template_refresh`":  "exporters: [{ipfix: {template_refresh: {%s}}}]",
+	"`tls`":               "exporters: [{ipfix: {tls: {%s}}}]",
+	"`spool`":             "exporters: [{ipfix: {spool: {%s}}}]",
 	"`queue`":             "exporters: [{ipfix: {queue: {%s}}}]",
 	"`engine`":            "exporters: [{netflow5: {engine: {%s}}}]",
 }

@@ -1,22 +1,92 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
+	"flowmeter/exporters"
+	"flowmeter/exporters/text"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
+	"flowmeter/meter/flow"
 )
 
 // hooks are what the pages of the service show and do.
 func (r *service) hooks() web.Hooks {
-	return web.Hooks{
-		Metrics: newPage(r.meters(), r.out),
+	h := web.Hooks{
+		Metrics: newPage(r.account, r.lastReload),
 		Healthy: r.progress,
 		Ready:   r.down,
 		Status:  r.status,
+		Flows:   r.flows,
+		Expire:  r.expire,
 	}
+	if r.cmd.Config != "" {
+		h.Reload = r.reload
+	}
+	return h
+}
+
+// account reads the account of all inputs and the exporters that there are.
+func (r *service) account() (*meter.Account, []*exporters.Queue) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return meter.AccountOf(r.meters()), r.out.queues
+}
+
+// lastReload tells how the configuration was last read.
+func (r *service) lastReload() (succeeded bool, at time.Time) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.reloads.failed == nil, r.reloads.at
+}
+
+// flows writes the largest live flows of all inputs.
+func (r *service) flows(w io.Writer, top int, sort string, json bool) error {
+	cfg := text.TableConfig{Top: top, Sort: sort, Live: true}
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", web.ErrParameter, err)
+	}
+	table, err := text.NewTable(w, cfg)
+	if err != nil {
+		return err
+	}
+	r.mu.RLock()
+	meters := r.meters()
+	r.mu.RUnlock()
+	for _, m := range meters {
+		m.Flows(func(all []flow.Record) { _ = table.Export(&flow.Batch{Records: all}) }) // to memory
+	}
+	if !json {
+		return table.Close()
+	}
+	lines, err := text.NewJSON(w, flow.ToMillis, nil)
+	if err != nil {
+		return err
+	}
+	for _, rec := range table.Largest() {
+		if err := lines.Export(&flow.Batch{Records: []flow.Record{*rec}}); err != nil {
+			return err
+		}
+	}
+	return lines.Close()
+}
+
+// expire exports all live flows now.
+func (r *service) expire(context.Context) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var errs []error
+	for _, in := range r.inputs {
+		if in.rings != nil {
+			errs = append(errs, in.meter.Expire())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // stuck is how long a live worker may be at one batch before it is taken to
@@ -26,6 +96,8 @@ const stuck = 10 * time.Second
 // progress returns an error if a live worker hangs. Those that read traces may
 // have to wait, for a pipe.
 func (r *service) progress() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	for _, in := range r.inputs {
 		if at := in.meter.Progress(); !at.IsZero() && time.Since(at) > stuck {
 			return fmt.Errorf("input %s: a worker has not shown itself since %s", in.Name, at.UTC().Format(time.RFC3339))
@@ -36,6 +108,8 @@ func (r *service) progress() error {
 
 // down returns what is not up: interfaces that are named, and exporters.
 func (r *service) down() []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	var all []string
 	for _, in := range r.inputs {
 		if in.rings == nil {
@@ -51,8 +125,11 @@ func (r *service) down() []string {
 }
 
 func (r *service) status() any {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	s := statusOf(meter.AccountOf(r.meters()), r.out)
 	s.Name = r.settings.Name
+	s.Reload = r.reloads.status()
 	for i := range s.Inputs {
 		s.Inputs[i].Traces = r.inputs[i].Traces
 		s.Inputs[i].Interfaces = r.inputs[i].interfaces()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,8 @@ import (
 type outputs struct {
 	queue    exporters.QueueConfig
 	queues   []*exporters.Queue
+	feeds    []meter.Exporter   // what the meter feeds: the queues, or groups of them
+	sockets  *exporters.Sockets // of connections to collectors
 	files    []io.Closer
 	onStdout bool // records go to standard output
 	dry      bool // nothing is to be opened
@@ -31,10 +34,16 @@ type outputs struct {
 	inputs []string        // files that are read: none may be written to
 	taken  map[string]bool // files that are written to; "-" is standard output
 
-	running sync.WaitGroup
-	broken  chan struct{} // a reader of ours has closed its pipe
-	mu      sync.Mutex
-	gone    map[*exporters.Queue]bool // their readers have closed their pipes
+	outlets []*outlet
+	retired []*outlet // that a reload took away
+	hung    *hangUps
+}
+
+// hangUps are the exporters whose readers have closed their pipes.
+type hangUps struct {
+	broken chan struct{} // has a token when there is one
+	mu     sync.Mutex
+	gone   map[*exporters.Queue]bool
 }
 
 // readQueue is how many records wait for an exporter while traces are read:
@@ -49,68 +58,73 @@ func newOutputs(live bool, log *slog.Logger) *outputs {
 	if !live {
 		q.Records, q.Lossless, q.Drain = readQueue, true, 0
 	}
-	return &outputs{queue: q, broken: make(chan struct{}, 1), taken: map[string]bool{}, gone: map[*exporters.Queue]bool{}}
+	return &outputs{queue: q, sockets: &exporters.Sockets{}, taken: map[string]bool{},
+		hung: &hangUps{broken: make(chan struct{}, 1), gone: map[*exporters.Queue]bool{}}}
 }
 
 func (o *outputs) add(name string, s exporters.Sink) {
-	o.queues = append(o.queues, exporters.NewQueue(name, s, o.queue))
+	q := exporters.NewQueue(name, s, o.queue)
+	o.queues, o.feeds = append(o.queues, q), append(o.feeds, q)
 }
 
-// meterExporters returns the queues as the meter knows them.
-func (o *outputs) meterExporters() []meter.Exporter {
-	all := make([]meter.Exporter, len(o.queues))
-	for i, q := range o.queues {
-		all[i] = q
-	}
-	return all
-}
+// meterExporters returns the queues, and groups of them, as the meter knows
+// them.
+func (o *outputs) meterExporters() []meter.Exporter { return o.feeds }
 
 // ownSockets returns what tells the meter its own export traffic.
-func (o *outputs) ownSockets() func() []flow.Socket { return nil }
+func (o *outputs) ownSockets() func() []flow.Socket { return o.sockets.Load }
 
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
-	for _, q := range o.queues {
-		o.running.Go(func() {
-			if err := q.Run(ctx); err != nil {
-				o.hangUp(q)
-			}
-		})
+	for _, l := range o.outlets {
+		l.start(ctx, o.hung)
 	}
 }
 
 // hangUp notes that whoever read an exporter's output has gone: what he did
 // not want is not lost.
-func (o *outputs) hangUp(q *exporters.Queue) {
-	o.mu.Lock()
-	o.gone[q] = true
-	o.mu.Unlock()
+func (h *hangUps) hangUp(q *exporters.Queue) {
+	h.mu.Lock()
+	h.gone[q] = true
+	h.mu.Unlock()
 	select {
-	case o.broken <- struct{}{}:
+	case h.broken <- struct{}{}:
 	default:
 	}
+}
+
+func (h *hangUps) has(q *exporters.Queue) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone[q]
 }
 
 // wait waits for the end of every exporter and returns an error that names
 // those that lost records.
 func (o *outputs) wait() error {
-	o.running.Wait()
 	var errs []error
-	for _, f := range o.files {
-		errs = append(errs, f.Close())
-	}
-	for _, q := range o.queues {
-		if o.gone[q] {
-			continue
-		}
-		o.tellSkipped(q)
-		if lost := q.Stats().Lost(); lost.Records > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d records lost", q.Name(), lost.Records))
-		} else if q.Stats().Errors.Load() > 0 {
-			errs = append(errs, fmt.Errorf("%s: failed, see above", q.Name()))
+	for _, l := range append(o.retired, o.outlets...) {
+		errs = append(errs, l.wait())
+		for _, q := range l.queues {
+			if !o.hung.has(q) {
+				o.tellSkipped(q)
+				errs = append(errs, lossOf(q))
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lossOf returns an error if an exporter lost records of this run: those of an
+// earlier one are not its.
+func lossOf(q *exporters.Queue) error {
+	if lost := q.Stats().Lost().Records - q.Stats().Dropped(exporters.Killed); lost > 0 {
+		return fmt.Errorf("%s: %d records lost", q.Name(), lost)
+	}
+	if q.Stats().Errors.Load() > 0 {
+		return fmt.Errorf("%s: failed, see above", q.Name())
+	}
+	return nil
 }
 
 // tellSkipped says what the exporter's format cannot hold, which is no loss.
@@ -128,11 +142,14 @@ type shape struct {
 	biflow    exporters.Biflow
 	precision flow.Precision
 	live      bool
+	sockets   *exporters.Sockets
+	log       *slog.Logger
 }
 
 // common puts a shape into the configuration of a wire exporter.
 func (s *shape) common(c *exporters.Common, address string) {
 	c.Address, c.Domain, c.Biflow, c.Live = address, s.domain, s.biflow, s.live
+	c.Sockets, c.Log = s.sockets, s.log
 }
 
 // where adds the exporter that one --output names.
@@ -220,7 +237,7 @@ func jsonLines(w io.Writer, s shape) (exporters.Sink, error) {
 func (o *outputs) network(where, scheme, address string, s shape) error {
 	make, known := networkFormats[scheme]
 	if !known {
-		return usageError{fmt.Errorf("--output %s: known are ipfix://, ipfix+tcp://, netflow9:// and netflow5://", where)}
+		return usageError{fmt.Errorf("--output %s: known are ipfix://, ipfix+tcp://, ipfix+tls://, netflow9:// and netflow5://", where)}
 	}
 	sink, err := make(address, s)
 	if err != nil {
@@ -234,6 +251,7 @@ func (o *outputs) network(where, scheme, address string, s shape) error {
 var networkFormats = map[string]func(address string, s shape) (exporters.Sink, error){
 	"ipfix":     ipfixOver(ipfix.UDP),
 	"ipfix+tcp": ipfixOver(ipfix.TCP),
+	"ipfix+tls": ipfixTLS,
 	"netflow9": func(address string, s shape) (exporters.Sink, error) {
 		c := netflow9.Default()
 		s.common(&c.Common, address)
@@ -255,9 +273,30 @@ func ipfixOver(t ipfix.Transport) func(string, shape) (exporters.Sink, error) {
 	}
 }
 
+// ipfixTLS reads host:port?cert=FILE&key=FILE&ca=FILE&server_name=NAME.
+func ipfixTLS(where string, s shape) (exporters.Sink, error) {
+	address, query, _ := strings.Cut(where, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	c := ipfix.Default()
+	s.common(&c.Common, address)
+	c.Transport, c.Precision = ipfix.TLS, s.precision
+	files := map[string]*string{"cert": &c.TLS.Cert, "key": &c.TLS.Key, "ca": &c.TLS.CA, "server_name": &c.TLS.ServerName}
+	for key, value := range values {
+		field, known := files[key]
+		if !known {
+			return nil, fmt.Errorf("unknown %q: known are cert, key, ca and server_name", key)
+		}
+		*field = value[0]
+	}
+	return ipfix.New(c)
+}
+
 // addAll adds the exporters of all --output flags.
 func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error {
-	s := shape{domain: domain, live: !o.queue.Lossless}
+	s := shape{domain: domain, live: !o.queue.Lossless, sockets: o.sockets, log: o.queue.Log}
 	if f.Biflow != "" {
 		i, err := oneOf("--biflow", f.Biflow, []string{"pair", "split"})
 		if err != nil {
@@ -277,7 +316,7 @@ func (f *outputFlags) addAll(o *outputs, domain uint32, stdout io.Writer) error 
 	trial.dry = true // a mistake in one flag must not empty the file of another
 	for _, to := range []*outputs{trial, o} {
 		for _, where := range f.Output {
-			if err := to.where(where, s, stdout); err != nil {
+			if err := to.outlet(flagPrefix+where, func() error { return to.where(where, s, stdout) }); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"runtime"
+	"time"
 
 	"flowmeter/exporters"
 	"flowmeter/exporters/prometheus"
@@ -33,6 +34,11 @@ func exporterFamilies() []exporterFamily {
 		{family("meter_export_resent_records_total", "counter", "Records sent once more after a connection broke."), one(func(s *exporters.Stats) uint64 { return s.Resent.Load() })},
 		{family("meter_export_dropped_records_total", "counter", "Records that were not exported, by reason.", "reason"), droppedRecords},
 		{family("meter_export_queue_records", "gauge", "Records that wait to be exported."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.Queued.Load())) })},
+		{family("meter_export_breaks_total", "counter", "Connections to a collector that broke."), one(func(s *exporters.Stats) uint64 { return s.Breaks.Load() })},
+		{family("meter_export_rerouted_records_total", "counter", "Records that another collector got in place of one that was away."), one(func(s *exporters.Stats) uint64 { return s.Rerouted.Load() })},
+		{family("meter_spool_bytes", "gauge", "Octets that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolOctets.Load())) })},
+		{family("meter_spool_records", "gauge", "Records that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolRecords.Load())) })},
+		{family("meter_spool_gaps_total", "counter", "Times that records were deleted from the spool or lost in it."), one(func(s *exporters.Stats) uint64 { return s.SpoolGaps.Load() })},
 		{family("meter_export_up", "gauge", "1 if the last attempt to export succeeded."), one(up)},
 	}
 }
@@ -64,6 +70,7 @@ func families() []prometheus.Family {
 	for _, f := range exporterFamilies() {
 		all = append(all, f.Family)
 	}
+	all = append(all, reloadFamilies[:]...)
 	return append(all, buildInfo)
 }
 
@@ -71,23 +78,30 @@ func headOf(f *meter.Family) prometheus.Family {
 	return prometheus.Family{Name: f.Name, Type: f.Type, Help: f.Help, Labels: f.Labels}
 }
 
+// reloadFamilies tell how the last reload went, or the start.
+var reloadFamilies = [...]prometheus.Family{
+	{Name: "meter_reload_success", Type: "gauge", Help: "1 if the configuration was read without a mistake when it was last read."},
+	{Name: "meter_reload_timestamp_seconds", Type: "gauge", Help: "When the configuration was last read, in seconds since 1970."},
+}
+
 // newPage returns what writes /metrics.
-func newPage(meters []*meter.Meter, out *outputs) func(io.Writer) error {
+func newPage(account func() (*meter.Account, []*exporters.Queue), last func() (succeeded bool, at time.Time)) func(io.Writer) error {
 	process := prometheus.NewProcess()
 	return func(w io.Writer) error {
 		page := prometheus.NewPage()
-		account := meter.AccountOf(meters)
+		a, queues := account()
 		for _, f := range meter.Families() {
-			f.Collect(account, page.Add(headOf(&f)))
+			f.Collect(a, page.Add(headOf(&f)))
 		}
 		for _, f := range exporterFamilies() {
 			emit := page.Add(f.Family)
-			for _, q := range out.queues {
+			for _, q := range queues {
 				f.values(q.Stats(), func(v uint64, labels ...string) {
 					emit(v, append([]string{q.Name()}, labels...)...)
 				})
 			}
 		}
+		addReload(page, last)
 		version, commit := buildVersion()
 		page.Add(buildInfo)(1, version, commit, runtime.Version())
 		if err := page.Write(w); err != nil {
@@ -95,4 +109,14 @@ func newPage(meters []*meter.Meter, out *outputs) func(io.Writer) error {
 		}
 		return process.Write(w)
 	}
+}
+
+func addReload(page *prometheus.Page, last func() (succeeded bool, at time.Time)) {
+	succeeded, at := last()
+	var one uint64
+	if succeeded {
+		one = 1
+	}
+	page.Add(reloadFamilies[0])(one)
+	page.Add(reloadFamilies[1])(uint64(at.Unix()))
 }

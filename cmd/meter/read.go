@@ -60,7 +60,7 @@ func (c *readCmd) Run(a *app) error {
 		if err != nil {
 			return usageError{err}
 		}
-		out.add("table", table)
+		_ = out.outlet("table", func() error { out.add("table", table); return nil })
 	}
 	out.inputs = paths
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {

@@ -35,13 +35,9 @@ traces: all flows are then exported and the balance is printed.`
 
 // Run meters the inputs of the configuration and serves metrics.
 func (c *runCmd) Run(a *app) error {
-	var section exporterSection
-	settings, err := c.settings(section.fields())
+	settings, section, err := c.parse()
 	if err != nil {
 		return err
-	}
-	if err := c.chooseInputs(settings); err != nil {
-		return usageError{err}
 	}
 	a.warn(settings.Warnings)
 	pages, err := c.Web.over(section.web.served)
@@ -60,11 +56,24 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
-	r := &service{app: a, settings: settings, out: out}
-	if err := r.build(); err != nil {
+	r := &service{app: a, cmd: c, settings: settings, out: out, ifaces: &meter.InterfaceTable{}, reloads: reloads{at: time.Now()}}
+	if r.inputs, err = r.build(settings, out); err != nil {
 		return usageError{err}
 	}
 	return r.run(pages)
+}
+
+// parse reads the configuration, with what the command line says over it.
+func (c *runCmd) parse() (*meter.Settings, *exporterSection, error) {
+	section := &exporterSection{}
+	settings, err := c.settings(section.fields())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.chooseInputs(settings); err != nil {
+		return nil, nil, usageError{err}
+	}
+	return settings, section, nil
 }
 
 // chooseInputs puts the interfaces of the command line in the place of the
@@ -86,44 +95,69 @@ func (c *runCmd) chooseInputs(s *meter.Settings) error {
 // service is a run of all inputs.
 type service struct {
 	*app
+	cmd    *runCmd
+	ifaces *meter.InterfaceTable
+
+	mu       sync.RWMutex // of what a reload changes: all below
 	settings *meter.Settings
 	out      *outputs
 	inputs   []*runningInput
+	reloads  reloads
+
+	ctx     context.Context // ends the exporters
+	manager *lifecycle
+	running sync.WaitGroup // inputs
 }
 
 // reportEvery is how often live exporters are told the meter's account.
 const reportEvery = time.Minute
 
-// build makes the meters of all inputs. Nothing is opened.
-func (r *service) build() error {
-	ifaces := &meter.InterfaceTable{}
+// build makes the meters of the inputs of a configuration. Nothing is opened.
+// Those that run already and stay as they are are taken over.
+func (r *service) build(s *meter.Settings, out *outputs) (all []*runningInput, err error) {
 	var errs []error
-	for i := range r.settings.Inputs {
-		in, err := newRunningInput(r.settings, &r.settings.Inputs[i], ifaces, r.out, r.log)
+	for i := range s.Inputs {
+		if in := r.input(s.Inputs[i].Name, s.Inputs[i].Text); in != nil {
+			all = append(all, in)
+			continue
+		}
+		in, err := newRunningInput(s, &s.Inputs[i], r.ifaces, out, r.log)
 		errs = append(errs, err)
-		r.inputs = append(r.inputs, in)
+		all = append(all, in)
 	}
-	return errors.Join(errs...)
+	return all, errors.Join(errs...)
+}
+
+// input returns the running input of that name whose part of the configuration
+// says that, or nil.
+func (r *service) input(name, text string) *runningInput {
+	for _, in := range r.inputs {
+		if in.Name == name && in.Text == text && in.rings != nil {
+			return in
+		}
+	}
+	return nil
 }
 
 func (r *service) run(pages *web.Config) error {
-	if err := r.open(); err != nil {
+	if err := r.open(r.inputs); err != nil {
 		return usageError{err}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	r.ctx, r.manager = ctx, r.newLifecycle()
 	served, err := r.serve(ctx, pages, r.hooks())
 	if err != nil {
 		r.stop()
 		return usageError{err}
 	}
-	manager := r.newLifecycle()
-	manager.watch(ctx, r.progress)
+	r.manager.watch(ctx, r.progress)
 	r.setMemoryLimit(r.mapped())
 	w := newWatch(r.app, r.out, r.stop, cancel)
+	defer r.heedHangUps()()
 	r.out.start(ctx)
-	r.meterAll(ctx, func() { manager.ready("metering " + r.names()) })
-	manager.stopping()
+	r.meterAll(ctx)
+	r.manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.meters()...)
 	lost := r.out.wait()
 	w.end()
@@ -138,16 +172,21 @@ func (r *service) run(pages *web.Config) error {
 	return <-served
 }
 
-// open opens all live interfaces, or none.
-func (r *service) open() error {
-	for _, in := range r.inputs {
-		if in.rings == nil {
+// open opens the live interfaces of inputs, or none.
+func (r *service) open(inputs []*runningInput) error {
+	for i, in := range inputs {
+		if in.rings == nil || in.open {
 			continue
 		}
 		if err := in.rings.Open(); err != nil {
-			r.stop()
-			return err
+			for _, opened := range inputs[:i] {
+				if !opened.started {
+					opened.stop()
+				}
+			}
+			return fmt.Errorf("input %s: %w", in.Name, err)
 		}
+		in.open = true
 		r.log.Info("reading interfaces", "input", in.Name, "interfaces", strings.Join(in.Live.Interfaces, ","))
 	}
 	return nil
@@ -155,27 +194,33 @@ func (r *service) open() error {
 
 // meterAll meters all inputs to their end: live ones side by side, traces one
 // after the other.
-func (r *service) meterAll(ctx context.Context, begun func()) {
+func (r *service) meterAll(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var running sync.WaitGroup
+	var traces []*runningInput
 	for _, in := range r.inputs {
-		if in.rings != nil {
-			running.Go(func() { in.meterLive(ctx, r.partial) })
+		if in.rings == nil {
+			traces = append(traces, in)
+		} else {
+			r.begin(in)
 		}
 	}
-	running.Go(func() {
-		for _, in := range r.inputs {
-			if in.rings == nil {
-				in.meterTraces(r.partial)
-			}
+	r.running.Go(func() {
+		for _, in := range traces {
+			in.meterTraces(r.partial)
 		}
 	})
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
-	begun()
-	running.Wait()
+	r.manager.ready("metering " + r.names())
+	r.running.Wait()
+}
+
+// begin meters a live input until it is stopped.
+func (r *service) begin(in *runningInput) {
+	in.started = true
+	r.running.Go(func() { in.meterLive(r.ctx, r.partial) })
 }
 
 // report tells the exporters the account from time to time.
@@ -185,7 +230,9 @@ func (r *service) report(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick:
+			r.mu.RLock()
 			meter.Report(r.out.meterExporters(), r.meters()...)
+			r.mu.RUnlock()
 		}
 	}
 }
@@ -200,6 +247,9 @@ func (r *service) meters() []*meter.Meter {
 
 // stop ends all meters.
 func (r *service) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reloads.over = true
 	for _, in := range r.inputs {
 		in.stop()
 	}

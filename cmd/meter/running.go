@@ -10,6 +10,7 @@ import (
 	"flowmeter/meter"
 	"flowmeter/meter/capture"
 	"flowmeter/meter/capture/ring"
+	"flowmeter/rules"
 )
 
 // runningInput is an input of a run with what meters it.
@@ -19,19 +20,17 @@ type runningInput struct {
 	rings   *ring.Input // nil for traces
 	drops   string      // what the kernel drops frames by; "" for nothing
 	workers int
+	open    bool // its rings
+	started bool
+	ended   chan struct{} // closed when a live input has been metered to its end
 }
 
 // newRunningInput makes the meter of an input. Nothing is opened.
 func newRunningInput(s *meter.Settings, in *meter.Input, ifaces *meter.InterfaceTable, out *outputs, log *slog.Logger) (*runningInput, error) {
 	cfg := s.Meter
 	cfg.Interfaces, cfg.Input = ifaces, in.Name
-	if in.Filter != nil {
-		cfg.Filter = in.Filter
-	}
-	if in.Sample > 0 {
-		cfg.Sample = in.Sample
-	}
-	r := &runningInput{Input: in, workers: cfg.Workers}
+	cfg.Filter, cfg.Sample = filterOf(s, in), sampleOf(s, in)
+	r := &runningInput{Input: in, workers: cfg.Workers, ended: make(chan struct{})}
 	if in.Live != nil {
 		plan, err := in.ForKernel(&cfg)
 		if err != nil {
@@ -52,6 +51,21 @@ func newRunningInput(s *meter.Settings, in *meter.Input, ifaces *meter.Interface
 	return r, nil
 }
 
+// filterOf returns the filter of an input: its own, else that of --filter.
+func filterOf(s *meter.Settings, in *meter.Input) *rules.Filter {
+	if in.Filter != nil {
+		return in.Filter
+	}
+	return s.Meter.Filter
+}
+
+func sampleOf(s *meter.Settings, in *meter.Input) int {
+	if in.Sample > 0 {
+		return in.Sample
+	}
+	return s.Meter.Sample
+}
+
 // names tells whether an interface is named as such, not picked up by a
 // pattern: it has to be there.
 func (r *runningInput) names(iface string) bool { return slices.Contains(r.Live.Interfaces, iface) }
@@ -69,6 +83,7 @@ func (r *runningInput) interfaces() (all []web.InterfaceStatus) {
 
 // meterLive meters interfaces until they are closed.
 func (r *runningInput) meterLive(ctx context.Context, failed func(error)) {
+	defer close(r.ended)
 	go func() {
 		if err := r.rings.Run(ctx); err != nil && ctx.Err() == nil {
 			failed(fmt.Errorf("input %s: interfaces that come and go are no longer noticed: %w", r.Name, err))

@@ -18,7 +18,7 @@ func newWatch(a *app, o *outputs, stop, cancel func()) *watch {
 		defer close(w.ended)
 		select {
 		case w.signal = <-a.signals:
-		case <-o.broken:
+		case <-o.hung.broken:
 			w.hungUp = true
 		case <-w.done:
 			return
@@ -38,7 +38,7 @@ func (w *watch) end() {
 	close(w.done)
 	<-w.ended
 	select {
-	case <-w.out.broken:
+	case <-w.out.hung.broken:
 		w.hungUp = true
 	default:
 	}

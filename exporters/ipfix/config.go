@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flowmeter/exporters"
+	"flowmeter/exporters/spool"
 	"flowmeter/meter/flow"
 )
 
@@ -18,6 +19,7 @@ type Transport uint8
 const (
 	UDP    Transport = iota
 	TCP              // a connection that is made again when it breaks
+	TLS              // the same, secured
 	File             // an IPFIX file
 	Writer           // the same, to an io.Writer
 )
@@ -37,6 +39,8 @@ type Config struct {
 	Checksum   bool          // each message of a file carries its MD5 (RFC 5655 §8.1.1)
 	GiveUp     time.Duration // longest wait for an unreachable collector while traces are read
 	Overlap    int           // octets sent once more after a TCP connection broke
+	TLS        exporters.TLS // of Transport TLS
+	Spool      spool.Config  // where live records wait for a collector over TCP or TLS; without a Dir, nowhere
 }
 
 // Default returns the defaults: everything but the address.
@@ -47,6 +51,7 @@ func Default() Config {
 		Private:    true,
 		GiveUp:     10 * time.Second,
 		Overlap:    1 << 20,
+		Spool:      spool.Default(),
 	}
 }
 
@@ -62,11 +67,14 @@ func (c *Config) maxMessage() int {
 	return streamMessage
 }
 
+// stream tells whether messages go over a connection.
+func (c *Config) stream() bool { return c.Transport == TCP || c.Transport == TLS }
+
 // Validate returns what is wrong with the configuration, or nil.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Transport == UDP || c.Transport == TCP {
-		errs = append(errs, exporters.CheckAddress(c.Address))
+	if c.Transport == UDP || c.stream() {
+		errs = append(errs, c.CheckCollectors())
 	}
 	if c.Transport == File && c.Path == "" {
 		errs = append(errs, errors.New("an IPFIX file needs a path"))
@@ -83,7 +91,24 @@ func (c *Config) Validate() error {
 	if c.Checksum && c.Transport != File && c.Transport != Writer {
 		errs = append(errs, errors.New("checksum is for files only"))
 	}
-	return errors.Join(append(errs, c.checkFields())...)
+	return errors.Join(append(errs, c.checkTLS(), c.checkSpool(), c.checkFields())...)
+}
+
+func (c *Config) checkTLS() error {
+	if c.Transport != TLS && c.TLS != (exporters.TLS{}) {
+		return errors.New("tls is for transport: tls")
+	}
+	return c.TLS.Validate()
+}
+
+func (c *Config) checkSpool() error {
+	if c.Spool.Dir == "" {
+		return nil
+	}
+	if !c.stream() {
+		return errors.New("a spool is for transport: tcp and tls: over UDP nobody knows that a collector is away")
+	}
+	return c.Spool.Validate()
 }
 
 // checkFields finds fields that are unknown or that IPFIX has no number for.

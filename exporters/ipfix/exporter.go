@@ -18,6 +18,7 @@ type Exporter struct {
 	out    transport
 	opts   *options
 	file   *fileSpan // nil unless a file is written
+	apart  bool      // what a session begins with is in messages of its own
 
 	main     *packer // records, and what must come just before them
 	announce *packer // what a session begins with
@@ -43,9 +44,12 @@ func New(cfg Config) (*Exporter, error) {
 	e.out = newTransport(e)
 	e.main, e.announce = e.newPacker(), e.newPacker()
 	e.meter = e.main
-	if cfg.Transport == UDP {
+	switch {
+	case cfg.Transport == UDP:
 		e.meter = e.announce
 		e.separate()
+	case cfg.stream() && cfg.Live:
+		e.meter, e.apart = e.announce, true
 	}
 	if cfg.Transport == File || cfg.Transport == Writer {
 		e.file = &fileSpan{}
@@ -130,12 +134,8 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 		e.main.flush()
 	}
 	e.prepare(r.End)
-	if r.RuleSet != e.opts.lastSet {
-		e.opts.ruleSet(e.meter, r.RuleSet)
-		e.told()
-	}
-	if !t.Sent {
-		e.define(e.main, t)
+	if !t.Sent || r.RuleSet != e.opts.lastSet {
+		e.tell(r, t)
 	}
 	dst := e.main.reserve(t.ID, n, t.Least)
 	e.clock = max(e.clock, r.End)
@@ -173,6 +173,21 @@ func (e *Exporter) prepare(time int64) {
 		e.main.flush()
 		e.introduce()
 	}
+}
+
+// tell tells what a collector must know to read a record.
+func (e *Exporter) tell(r *flow.Record, t *wire.Template) {
+	if r.RuleSet != e.opts.lastSet {
+		e.opts.ruleSet(e.meter, r.RuleSet)
+	}
+	if !t.Sent {
+		p := e.main
+		if e.apart {
+			p = e.announce
+		}
+		e.define(p, t)
+	}
+	e.told()
 }
 
 // told sends at once what was told of the meter, where that has messages of
@@ -217,9 +232,7 @@ func (e *Exporter) send(p *packer) {
 	if err != nil {
 		e.stats.Drop(exporters.ReasonOf(err), p.flows)
 		e.note(err)
-		return
 	}
-	e.stats.Sent(p.flows.Records, len(p.Buf))
 }
 
 // seal finishes a message. A checksum is the last record: the MD5 of the

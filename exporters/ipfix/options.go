@@ -155,12 +155,14 @@ func (o *options) ruleSetName(p *packer, rs *flow.RuleSet) {
 	rec := binary.BigEndian.AppendUint16(o.scratch[:0], uint16(rs.Index+1))
 	o.scratch = wire.AppendString(rec, rs.Name)
 	p.option(&ruleSetLayout, o.scratch)
+	p.intro = true
 }
 
 func (o *options) interfaceName(p *packer, i flow.Interface) {
 	rec := binary.BigEndian.AppendUint32(o.scratch[:0], i.Index)
 	o.scratch = wire.AppendString(rec, i.Name)
 	p.option(&interfaceLayout, o.scratch)
+	p.intro = true
 }
 
 // flowKeys tells which fields of a template are flow keys (RFC 7011 §4.4).

@@ -22,6 +22,7 @@ type packer struct {
 	sequence *uint32         // data records sent in that domain, in this session
 	records  uint64          // data records in the message, options included
 	flows    exporters.Tally // those of them that are flows
+	intro    bool            // there is something in it that every session must be told
 	send     func(*packer)   // sends the finished message
 }
 
@@ -38,6 +39,7 @@ func (p *packer) reserve(id uint16, n, least int) []byte {
 // template adds a template record to the set of its kind.
 func (p *packer) template(set uint16, rec []byte) {
 	copy(p.reserve(set, len(rec), 4), rec)
+	p.intro = true
 }
 
 // option adds an options data record. One that no message can hold is left
@@ -57,7 +59,7 @@ func (p *packer) flush() {
 	}
 	p.send(p)
 	p.Reset()
-	p.records, p.flows = 0, exporters.Tally{}
+	p.records, p.flows, p.intro = 0, exporters.Tally{}, false
 }
 
 // seal closes the last set and writes the header. Time is in seconds since

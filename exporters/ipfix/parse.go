@@ -3,6 +3,8 @@ package ipfix
 import (
 	"time"
 
+	"flowmeter/exporters"
+	"flowmeter/exporters/spool"
 	"flowmeter/meter/conf"
 	"flowmeter/meter/flow"
 )
@@ -26,10 +28,19 @@ func ParseConfig(v conf.Value) Config {
 	return c
 }
 
+func tlsKeys(t *exporters.TLS) conf.Fields {
+	return conf.Fields{
+		"cert":        func(v conf.Value) { t.Cert = v.Str() },
+		"key":         func(v conf.Value) { t.Key = v.Str() },
+		"ca":          func(v conf.Value) { t.CA = v.Str() },
+		"server_name": func(v conf.Value) { t.ServerName = v.Str() },
+	}
+}
+
 // keys are those that only IPFIX has.
 func (c *Config) keys() conf.Fields {
 	return conf.Fields{
-		"transport": func(v conf.Value) { c.Transport = Transport(v.Enum("udp", "tcp")) },
+		"transport": func(v conf.Value) { c.Transport = Transport(v.Enum("udp", "tcp", "tls")) },
 		"file": func(v conf.Value) {
 			c.Transport, c.Path = File, v.Str()
 		},
@@ -41,5 +52,7 @@ func (c *Config) keys() conf.Fields {
 		"resend_overlap": func(v conf.Value) {
 			c.Overlap = int(v.Int(0, 1<<30))
 		},
+		"tls":   func(v conf.Value) { v.Map(tlsKeys(&c.TLS)) },
+		"spool": func(v conf.Value) { c.Spool = spool.ParseConfig(v) },
 	}
 }

@@ -21,6 +21,9 @@ func (e *Exporter) statistics(s *flow.Statistics) {
 			e.opts.interfaceName(p, i)
 		}
 	}
+	if e.apart {
+		e.told() // the names are told in every session, the statistics are not
+	}
 	e.exported(p)
 	if s.IgnoredPackets > 0 {
 		e.ignored(p, s)

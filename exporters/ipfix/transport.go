@@ -13,7 +13,7 @@ type transport interface {
 	start(ctx context.Context)
 	open() error              // creates a file
 	begin() error             // begins the session: the exporter introduces itself
-	send(p *packer) error     // p is sealed and stamped
+	send(p *packer) error     // p is sealed and stamped; what was sent is counted
 	stale(now time.Time) bool // the collector may have lost our templates
 	flush() error
 	close() error
@@ -22,57 +22,28 @@ type transport interface {
 func newTransport(e *Exporter) transport {
 	cfg := &e.cfg
 	switch cfg.Transport {
-	case TCP:
-		return &tcpOut{e: e, tcp: exporters.NewTCP(cfg.Line("tcp", cfg.GiveUp)), history: exporters.NewHistory(cfg.Overlap)}
+	case TCP, TLS:
+		return newConnected(e)
 	case File:
 		return &streamOut{e: e, Stream: exporters.NewFile(cfg.Path)}
 	case Writer:
 		return &streamOut{e: e, Stream: exporters.NewStream(cfg.Writer)}
 	}
-	return &udpOut{e: e, udp: exporters.NewUDP(cfg.Line("udp", cfg.GiveUp)),
-		pacer: exporters.NewPacer(cfg.RateOf()), ctx: context.Background()}
+	return newUDPOut(e)
 }
 
-// udpOut sends datagrams, and templates again and again.
-type udpOut struct {
-	e     *Exporter
-	udp   *exporters.UDP
-	pacer *exporters.Pacer
-	ctx   context.Context
-}
-
-func (o *udpOut) start(ctx context.Context) {
-	o.ctx = ctx
-	o.udp.Start(ctx)
-}
-
-func (o *udpOut) open() error { return nil }
-
-func (o *udpOut) begin() error {
-	o.e.introduce()
-	return nil
-}
-
-func (o *udpOut) send(p *packer) error {
-	o.pacer.Take(o.ctx, int(p.records))
-	err := o.udp.Send(p.Buf)
-	if p == o.e.main {
-		o.e.messages++
+// newConnected returns a transport over TCP or TLS: live, one that never holds
+// up the meter.
+func newConnected(e *Exporter) transport {
+	line := e.cfg.Line(e.cfg.GiveUp)
+	if e.cfg.Transport == TLS {
+		line.TLS = &e.cfg.TLS
 	}
-	every := o.e.cfg.Refresh.Messages
-	if err != nil || every > 0 && o.e.messages >= every {
-		o.e.renew = true
+	if e.cfg.Live {
+		return newLiveOut(e, line)
 	}
-	return err
+	return &tcpOut{e: e, tcp: exporters.NewTCP(line), history: exporters.NewHistory(e.cfg.Overlap)}
 }
-
-func (o *udpOut) stale(now time.Time) bool {
-	every := o.e.cfg.Refresh.Time
-	return o.udp.Refused() || every > 0 && now.Sub(o.e.announced) >= every
-}
-
-func (o *udpOut) flush() error { return nil }
-func (o *udpOut) close() error { return o.udp.Close() }
 
 // streamOut writes an IPFIX file.
 type streamOut struct {
@@ -88,7 +59,14 @@ func (o *streamOut) begin() error {
 	return nil
 }
 
-func (o *streamOut) send(p *packer) error { return o.Send(p.Buf) }
+func (o *streamOut) send(p *packer) error {
+	err := o.Send(p.Buf)
+	if err == nil {
+		o.e.stats.Sent(p.flows.Records, len(p.Buf))
+	}
+	return err
+}
+
 func (o *streamOut) stale(time.Time) bool { return false }
 func (o *streamOut) flush() error         { return o.Flush() }
 func (o *streamOut) close() error         { return o.Close() }
@@ -137,7 +115,11 @@ func (o *tcpOut) send(p *packer) error {
 		if sent := o.history.All(); len(sent) > 0 {
 			copy(p.Buf[4:8], sent[0].Msg[4:8]) // templates are not younger than what is repeated
 		}
-		return o.tcp.Send(p.Buf)
+		err := o.tcp.Send(p.Buf)
+		if err == nil {
+			o.e.stats.Sent(0, len(p.Buf))
+		}
+		return err
 	}
 	for {
 		if err := o.begin(); err != nil {
@@ -146,6 +128,7 @@ func (o *tcpOut) send(p *packer) error {
 		stamp(p.Buf, *p.sequence)
 		if o.tcp.Send(p.Buf) == nil {
 			o.history.Add(p.Buf, p.records, p.flows)
+			o.e.stats.Sent(p.flows.Records, len(p.Buf))
 			return nil
 		}
 	}
@@ -168,7 +151,7 @@ func (o *tcpOut) close() error {
 		if len(o.history.All()) == 0 {
 			return o.tcp.Close()
 		}
-		if err = o.tcp.Finish(finishWait); err == nil {
+		if err = o.tcp.Finish(finishWait); err == nil || errors.Is(err, exporters.ErrNoAnswer) {
 			return nil
 		}
 		if err = o.begin(); err != nil {

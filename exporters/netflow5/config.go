@@ -32,7 +32,7 @@ func Default() Config {
 
 // Validate returns what is wrong with the configuration, or nil.
 func (c *Config) Validate() error {
-	errs := []error{exporters.CheckAddress(c.Address)}
+	errs := []error{c.CheckCollectors()}
 	if c.MaxMessage < exporters.MinMessage {
 		errs = append(errs, fmt.Errorf("max_message is at least %d octets, not %d", exporters.MinMessage, c.MaxMessage))
 	}

@@ -35,7 +35,7 @@ func New(cfg Config) (*Exporter, error) {
 	}
 	return &Exporter{
 		cfg:   cfg,
-		udp:   exporters.NewUDP(cfg.Line("udp", cfg.GiveUp)),
+		udp:   exporters.NewUDP(cfg.Datagrams(cfg.GiveUp), nil),
 		pacer: exporters.NewPacer(cfg.RateOf()),
 		ctx:   context.Background(),
 		buf:   make([]byte, headerSize, largest),
@@ -148,6 +148,7 @@ func (e *Exporter) flush() {
 		}
 	} else {
 		e.stats.Sent(e.flows.Records, len(e.buf))
+		e.stats.Up.Store(e.udp.Reached())
 	}
 	e.sequence += uint32(e.records)
 	e.buf = e.buf[:headerSize]

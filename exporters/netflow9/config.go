@@ -24,7 +24,7 @@ func Default() Config {
 
 // Validate returns what is wrong with the configuration, or nil.
 func (c *Config) Validate() error {
-	errs := []error{exporters.CheckAddress(c.Address), c.checkFields()}
+	errs := []error{c.CheckCollectors(), c.checkFields()}
 	if c.MaxMessage < exporters.MinMessage || c.MaxMessage > 65507 {
 		errs = append(errs, fmt.Errorf("max_message is %d to 65507 octets, not %d", exporters.MinMessage, c.MaxMessage))
 	}

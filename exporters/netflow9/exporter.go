@@ -39,11 +39,13 @@ type Exporter struct {
 	sequence   uint32
 	renew      bool // templates are due
 	packets    int  // since they were sent
+	leaving    bool // msg is on its way
 	renewed    time.Time
 	interfaces []flow.Interface
 	backward   flow.Record // room for the reverse direction of a split record
 	scratch    []byte
-	err        error // first one of the call
+	aside      *wire.Message // for templates that go out while msg is on its way
+	err        error         // first one of the call
 }
 
 // New returns an exporter. It does nothing until it is used.
@@ -51,15 +53,17 @@ func New(cfg Config) (*Exporter, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Exporter{
+	e := &Exporter{
 		cfg:    cfg,
 		shapes: newShapes(&cfg),
-		udp:    exporters.NewUDP(cfg.Line("udp", cfg.GiveUp)),
 		pacer:  exporters.NewPacer(cfg.RateOf()),
 		ctx:    context.Background(),
 		msg:    wire.NewMessage(headerSize, cfg.MaxMessage, 0),
+		aside:  wire.NewMessage(headerSize, cfg.MaxMessage, 0),
 		renew:  true,
-	}, nil
+	}
+	e.udp = exporters.NewUDP(cfg.Datagrams(cfg.GiveUp), e.repeat)
+	return e, nil
 }
 
 // Stats returns the exporter's account.
@@ -171,6 +175,24 @@ func (e *Exporter) introduce() {
 	}
 }
 
+// repeat sends all templates before the packet that is about to leave, which
+// gets the number after theirs.
+func (e *Exporter) repeat() {
+	msg, count, flows, leaving := e.msg, e.count, e.flows, e.leaving
+	e.aside.Reset()
+	e.msg, e.count, e.flows = e.aside, 0, exporters.Tally{}
+	if leaving {
+		e.sequence--
+	}
+	e.introduce()
+	e.flush()
+	e.msg, e.count, e.flows = msg, count, flows
+	if leaving {
+		putSequence(msg.Buf, e.sequence)
+		e.sequence++
+	}
+}
+
 func (e *Exporter) define(t *wire.Template) {
 	e.scratch = t.AppendRecord(e.scratch[:0])
 	copy(e.reserve(templateSet, len(e.scratch), 4), e.scratch)
@@ -236,14 +258,18 @@ func (e *Exporter) header(b []byte) {
 	binary.BigEndian.PutUint16(b[2:], e.count)
 	binary.BigEndian.PutUint32(b[4:], uptime)
 	binary.BigEndian.PutUint32(b[8:], seconds)
-	binary.BigEndian.PutUint32(b[12:], e.sequence)
+	putSequence(b, e.sequence)
 	binary.BigEndian.PutUint32(b[16:], e.cfg.Domain)
 	e.sequence++
 }
 
+func putSequence(b []byte, n uint32) { binary.BigEndian.PutUint32(b[12:], n) }
+
 func (e *Exporter) send() {
 	e.pacer.Take(e.ctx, int(e.count))
+	e.leaving = true
 	err := e.udp.Send(e.msg.Buf)
+	e.leaving = false
 	e.packets++
 	every := e.cfg.Refresh.Messages
 	if err != nil || every > 0 && e.packets >= every {
@@ -257,18 +283,22 @@ func (e *Exporter) send() {
 		return
 	}
 	e.stats.Sent(e.flows.Records, len(e.msg.Buf))
+	e.stats.Up.Store(e.udp.Reached())
 }
 
 // Tick sends what waits, live, and repeats templates when their time is come.
 func (e *Exporter) Tick(now time.Time) error {
 	every := e.cfg.Refresh.Time
-	if e.udp.Refused() || every > 0 && now.Sub(e.renewed) >= every {
+	if every > 0 && now.Sub(e.renewed) >= every {
 		e.renew = true
 	}
 	if !e.cfg.Live {
 		return nil
 	}
 	e.flush()
+	if e.sequence > 0 {
+		e.udp.Check()
+	}
 	if e.renew && e.sequence > 0 {
 		e.introduce()
 		e.flush()

@@ -19,6 +19,7 @@ type TableConfig struct {
 	Top   int    // how many flows
 	Sort  string // octets, packets, duration, start, or a numeric field of the model
 	Width int    // columns of the terminal; 0 means no limit
+	Live  bool   // records are of flows that go on: each is a flow of its own
 }
 
 // DefaultTable is the ten flows with the most octets, both ways together.
@@ -72,7 +73,7 @@ func NewTable(w io.Writer, cfg TableConfig) (*Table, error) {
 func (t *Table) Export(b *flow.Batch) error {
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Piece == 0 {
+		if r.Piece == 0 || t.cfg.Live {
 			t.flows++
 		}
 		t.top.add(t.rank(r), r)
@@ -82,6 +83,9 @@ func (t *Table) Export(b *flow.Batch) error {
 
 // Tick does nothing: the table is complete only at the end.
 func (t *Table) Tick(time.Time) error { return nil }
+
+// Largest returns what the table would show, in its order, in place of Close.
+func (t *Table) Largest() []*flow.Record { return t.top.sorted() }
 
 // Close writes the table. It does not close w.
 func (t *Table) Close() error {

@@ -295,6 +295,27 @@ func (v Value) Enum(words ...string) int {
 	return i
 }
 
+// Text returns what a value says in one form: two that mean the same, whatever
+// their comments and layout, have the same.
+func (v Value) Text() string {
+	var b strings.Builder
+	writeText(&b, v)
+	return b.String()
+}
+
+func writeText(b *strings.Builder, v Value) {
+	if v.Kind == yaml.ScalarNode {
+		fmt.Fprintf(b, "%s %q", v.Tag, v.Value)
+		return
+	}
+	fmt.Fprintf(b, "%d(", v.Kind)
+	for _, n := range v.Content {
+		writeText(b, v.At(n))
+		b.WriteByte(',')
+	}
+	b.WriteByte(')')
+}
+
 func (v Value) describe() string {
 	switch v.Kind {
 	case yaml.MappingNode:

@@ -149,3 +149,25 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+// TestText: layout and comments do not matter, values and their types do.
+func TestText(t *testing.T) {
+	text := func(src string) string {
+		v, c := Parse("f", []byte(src))
+		if err := c.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return v.Text()
+	}
+	base := text("a: [1, two]\nb: {c: x}")
+	for _, same := range []string{"# why\na:\n- 1\n- 'two' # and so\nb:\n  c: \"x\"", "a: &l [1, two]\nb: {c: x}"} {
+		if got := text(same); got != base {
+			t.Errorf("%s\n%s\nnot\n%s", same, got, base)
+		}
+	}
+	for _, other := range []string{"a: ['1', two]\nb: {c: x}", "a: [1, two, three]\nb: {c: x}", "a: [1, two]\nb: {c: y}", "b: {c: x}\na: [1, two]", "a: [1, [two]]\nb: {c: x}"} {
+		if text(other) == base {
+			t.Errorf("%s is the same", other)
+		}
+	}
+}

@@ -21,6 +21,7 @@ func (t *Table) Select(ps []Packet, seen []Sighting) []Sighting {
 			continue
 		}
 		p.Counted = true
+		t.Counts.Sighted++
 		seen = append(seen, Sighting{*p, t.match})
 	}
 	return seen
@@ -29,6 +30,7 @@ func (t *Table) Select(ps []Packet, seen []Sighting) []Sighting {
 // Apply counts packets that some worker's Select let through, in the order of
 // their numbers.
 func (t *Table) Apply(seen []Sighting) {
+	t.Counts.Applied += uint64(len(seen))
 	for i := range seen {
 		s := &seen[i]
 		rec, way := t.locate(&s.Packet, &s.Match)

@@ -133,6 +133,25 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 	}
 }
 
+// Live calls show with the live flows that have packets, as records that would
+// be forced out at the given clock, some at a time. They are valid during the
+// call.
+func (t *Table) Live(clock int64, show func([]Record)) {
+	room := make([]Record, 0, 256)
+	for rec := range t.store.next {
+		if h := t.store.hotAt(rec); h.state&live == 0 || !h.hasPackets() {
+			continue
+		}
+		if len(room) == cap(room) {
+			show(room)
+			room = room[:0]
+		}
+		room = room[:len(room)+1]
+		t.fill(&room[len(room)-1], &ending{end: clock, rec: rec, why: uint32(EndForced)})
+	}
+	show(room)
+}
+
 // Restart sets the clock of an empty table, also backwards.
 func (t *Table) Restart(clock int64) {
 	if len(t.ended) == 0 {

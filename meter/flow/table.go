@@ -59,6 +59,8 @@ type Counts struct {
 	VerdictOctets  [rules.NumVerdicts]uint64
 	Traffic        [rules.NumClasses]uint64 // counted packets by class, as each was sent
 	TrafficOctets  [rules.NumClasses]uint64
+	Sighted        uint64 // packets that Select passed on; not in the verdicts
+	Applied        uint64 // packets of other Selects that Apply counted
 	Created        uint64
 	Ended          [NumEndReasons]uint64 // records by end reason
 	Released       uint64                // packets of released records

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // liveConfig starts a meter by a configuration and waits until it reads the
@@ -126,5 +128,44 @@ func TestKernelDropsWhatTcpdumpDoes(t *testing.T) {
 				t.Errorf("it is not said:\n%s", l.out.String())
 			}
 		})
+	}
+}
+
+// TestKernelFollowsReload: what the kernel cut by the rules before a reload
+// counts as ignored, what comes after it by the new ones, and back again.
+func TestKernelFollowsReload(t *testing.T) {
+	tool(t, "tcpreplay")
+	if !isolated(t) {
+		return
+	}
+	veth(t, "a0", "b0")
+	const input = "meter:\n  inputs:\n  - interface: b0\n"
+	rules := func(text string) string { return input + "rulesets:\n- name: default\n  rules: " + text + "\n" }
+	icmp := rules("[{if: icmp, do: ignore}, {do: count}]")
+	l := liveConfig(t, "b0", icmp)
+	trace, reloads := "../../../testdata/ping-traceroute.pcap", 0
+	once := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(filepath.Dir(l.file), "config.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.signal(syscall.SIGHUP)
+		reloads++
+		eventually(t, "a reload", func() bool { return strings.Count(l.log.String(), "the configuration was reloaded") == reloads })
+		replay(t, "a0", "--topspeed", trace)
+		time.Sleep(300 * time.Millisecond) // the rings are read
+	}
+	once(icmp)
+	once(rules("[{do: count}]"))
+	once(icmp)
+	l.stop()
+	total := uint64(strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace), "\n"))
+	pings := uint64(strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace, "icmp"), "\n"))
+	ignored, records := l.account(regexp.MustCompile(`(?m)^ +ignored +([\d,]+) `), 1), uint64(0)
+	for _, r := range l.records() {
+		records += r.number("packetDeltaCount") + r.number("reversePacketDeltaCount")
+	}
+	if l.read() != 3*total || records != 3*total-2*pings || pings == 0 {
+		t.Errorf("read %d, ignored %d at last, %d in records; the trace has %d packets, %d of ICMP\n%s", l.read(), ignored, records, total, pings, l.out.String())
 	}
 }

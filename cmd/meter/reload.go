@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"flowmeter/exporters/web"
+	"flowmeter/meter"
+)
+
+// reloads is how the last reload went. Where there was none, it is the start.
+type reloads struct {
+	at     time.Time
+	failed error
+	ever   bool
+	over   bool // the service stops: there will be none any more
+}
+
+func (r *reloads) status() *web.ReloadStatus {
+	if !r.ever {
+		return nil
+	}
+	s := &web.ReloadStatus{Time: r.at.UTC(), Success: r.failed == nil}
+	if r.failed != nil {
+		s.Error = r.failed.Error()
+	}
+	return s
+}
+
+// heedHangUps reloads at SIGHUP, where there is a file to be read again. The
+// function returned ends that.
+func (r *service) heedHangUps() (end func()) {
+	if r.cmd.Config == "" {
+		return func() {}
+	}
+	hangUps, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangUps, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangUps:
+				_ = r.reload(r.ctx) // logged
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangUps)
+		close(done)
+	}
+}
+
+// reload reads the configuration again and goes over to it. If there is a
+// mistake in it, nothing changes.
+func (r *service) reload(context.Context) error {
+	r.manager.reloading()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := errStopping
+	if !r.reloads.over {
+		err = r.change()
+	}
+	r.reloads.at, r.reloads.failed, r.reloads.ever = time.Now(), err, true
+	if err != nil {
+		r.log.Error("the configuration was not reloaded: all goes on as before", "error", err)
+	} else {
+		r.log.Info("the configuration was reloaded", "inputs", r.names())
+	}
+	r.manager.ready("metering " + r.names())
+	return err
+}
+
+var (
+	errStopping   = errors.New("the meter is stopping")
+	errOnlyTraces = errors.New("nothing can be reloaded while traces are read: stop and start again")
+)
+
+// change goes over to the configuration as it is now. All that can fail comes
+// first.
+func (r *service) change() error {
+	settings, section, err := r.cmd.parse()
+	if err != nil {
+		return err
+	}
+	if err := r.fixed(settings); err != nil {
+		return err
+	}
+	out, err := r.out.successor(section, settings)
+	if err != nil {
+		return err
+	}
+	inputs, err := r.build(settings, out)
+	if err != nil {
+		return err
+	}
+	if err := r.open(inputs); err != nil {
+		return err
+	}
+	before, old := r.out, r.inputs
+	r.settings, r.out, r.inputs = settings, out, inputs
+	r.swap(old, before)
+	return nil
+}
+
+// swap has the inputs go over to the new settings and exporters, each between
+// two packets.
+func (r *service) swap(old []*runningInput, before *outputs) {
+	for _, in := range r.inputs {
+		if !slices.Contains(old, in) {
+			r.begin(in)
+			continue
+		}
+		if err := r.reloadInput(in); err != nil {
+			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
+		}
+	}
+	for _, in := range old {
+		if !slices.Contains(r.inputs, in) {
+			in.stop()
+			<-in.ended
+		}
+	}
+	r.out.replace(r.ctx, before, r.meters())
+}
+
+// reloadInput has an input that goes on go over to the new settings. In between
+// the kernel hands over every frame whole, so that none is left out by other
+// rules than those of the moment at which it came in.
+func (r *service) reloadInput(in *runningInput) error {
+	cfg := r.settings.Meter
+	cfg.Filter = filterOf(r.settings, in.Input)
+	plan, err := in.ForKernel(&cfg)
+	if err != nil {
+		return err
+	}
+	if err := in.rings.Reprogram(in.Live.Filter, nil); err != nil {
+		return err
+	}
+	err = in.meter.Reload(meter.Change{RuleSets: cfg.RuleSets, Filter: cfg.Filter,
+		Sample: sampleOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
+	if err != nil {
+		return err
+	}
+	in.drops = plan.Drops
+	return in.rings.Reprogram(plan.Live.Filter, plan.Live.Cut)
+}
+
+// fixed returns an error if something changed that needs a new start.
+func (r *service) fixed(s *meter.Settings) error {
+	if !r.settings.Live() || !s.Live() || slices.ContainsFunc(s.Inputs, func(in meter.Input) bool { return in.Live == nil }) {
+		return errOnlyTraces
+	}
+	for _, c := range []struct {
+		key     string
+		changed bool
+	}{
+		{"meter.id", s.ID != r.settings.ID},
+		{"meter.workers", s.Meter.Workers != r.settings.Meter.Workers},
+		{"meter.decision_cache", s.Meter.CacheSize != r.settings.Meter.CacheSize},
+	} {
+		if c.changed {
+			return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", c.key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+//go:build integration
+
+package deploy
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// docs is where packages have the pages of the manual.
+const docs = "/usr/share/doc/meter/docs"
+
+// TestFilesOfThePackages compares what both packages hold, with modes and
+// owners, with a list; the manual is compared with the project's.
+func TestFilesOfThePackages(t *testing.T) {
+	p := built(t)
+	for name, list := range map[string]string{
+		"deb-files.txt": listDeb(t, p.deb),
+		"rpm-files.txt": output(t, "rpm", "-qp", "--queryformat", `[%{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME} %{FILENAMES}\n]`, p.rpm),
+	} {
+		var rest, manual []string
+		for line := range strings.Lines(list) {
+			path := line[strings.LastIndex(line, " ")+1:]
+			if page, isPage := strings.CutPrefix(strings.TrimSpace(path), docs+"/"); isPage && line[0] == '-' {
+				manual = append(manual, page)
+			} else if !strings.HasPrefix(path, docs) {
+				rest = append(rest, line)
+			}
+		}
+		slices.Sort(rest)
+		golden(t, name, strings.Join(rest, ""))
+		slices.Sort(manual)
+		if diff := cmp.Diff(pages(t), manual); diff != "" {
+			t.Errorf("%s: the manual is not the project's (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// listDeb lists files as rpm does: mode, owner, path.
+func listDeb(t *testing.T, deb string) string {
+	var all strings.Builder
+	for line := range strings.Lines(output(t, "dpkg-deb", "-c", deb)) {
+		f := strings.Fields(line)
+		all.WriteString(f[0] + " " + f[1] + " " + strings.TrimSuffix(strings.TrimPrefix(f[5], "."), "/") + "\n")
+	}
+	return all.String()
+}
+
+func pages(t *testing.T) []string {
+	var all []string
+	err := fs.WalkDir(os.DirFS("../docs"), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (renew it with -update; -want +got):\n%s", name, diff)
+	}
+}
+
+func TestConfigurationFiles(t *testing.T) {
+	p := built(t)
+	const want = "/etc/meter/config.yaml\n"
+	if got := output(t, "dpkg-deb", "-I", p.deb, "conffiles"); got != want {
+		t.Errorf("conffiles of the deb: %s", got)
+	}
+	if got := output(t, "rpm", "-qpc", p.rpm); got != want {
+		t.Errorf("configuration of the rpm: %s", got)
+	}
+	// 1 is RPMFILE_CONFIG, 16 is RPMFILE_NOREPLACE.
+	if got := output(t, "rpm", "-qp", "--queryformat", `[%{FILEFLAGS} %{FILENAMES}\n]`, p.rpm); !strings.Contains(got, "17 "+want) {
+		t.Errorf("an upgrade of the rpm would replace the configuration: %s", got)
+	}
+}
+
+// TestVersions checks that Debian puts builds in the order in which they were
+// made.
+func TestVersions(t *testing.T) {
+	assigned := regexp.MustCompile(`PACKAGE_VERSION='([^']*)'`)
+	previous := "0~"
+	for _, c := range []struct{ version, want string }{
+		{"development", "0.0.0+development"},
+		{"v1.2.0", "1.2.0"},
+		{"v1.2.0-3-gabcdef0", "1.2.0+3.gabcdef0"},
+		{"v1.2.0-10-gabcdef0-dirty", "1.2.0+10.gabcdef0.dirty"},
+		{"v1.3.0-rc.1", "1.3.0-rc.1"},
+		{"v1.3.0", "1.3.0"},
+	} {
+		m := assigned.FindStringSubmatch(output(t, "make", "-n", "-C", "..", "deb", "VERSION="+c.version))
+		if m == nil || m[1] != c.want {
+			t.Errorf("%s becomes %q, not %s", c.version, m, c.want)
+			continue
+		}
+		debian := strings.Replace(m[1], "-", "~", 1) // as nfpm writes it
+		output(t, "dpkg", "--compare-versions", previous, "lt", debian)
+		previous = debian
+	}
+}
+
+// root is a root of its own that the deb is installed to by dpkg.
+type root string
+
+func (r root) dpkg(t *testing.T, args ...string) string {
+	t.Helper()
+	return output(t, "dpkg", append([]string{"--root=" + string(r), "--force-script-chrootless", "--log=/dev/null"}, args...)...)
+}
+
+func (r root) path(p string) string { return filepath.Join(string(r), p) }
+
+func newRoot(t *testing.T) root {
+	t.Helper()
+	r := root(t.TempDir())
+	for _, dir := range []string{"/var/lib/dpkg/info", "/var/lib/dpkg/updates", "/etc", "/run", "/var/lib/private/meter/spool"} {
+		if err := os.MkdirAll(r.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"/var/lib/dpkg/status", "/etc/passwd", "/etc/group"} {
+		if err := os.WriteFile(r.path(file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+// TestLifeOfThePackage installs, upgrades, removes and purges the deb.
+func TestLifeOfThePackage(t *testing.T) {
+	needRoot(t)
+	p, r := built(t), newRoot(t)
+	r.dpkg(t, "-i", p.deb)
+	if users, err := os.ReadFile(r.path("/etc/passwd")); err != nil || !regexp.MustCompile(`(?m)^meter:.*:/usr/sbin/nologin$`).Match(users) {
+		t.Errorf("there is no user meter: %s %v", users, err)
+	}
+	if _, err := os.Lstat(r.path("/etc/systemd/system/multi-user.target.wants/meter.service")); err == nil {
+		t.Error("the service is enabled, though nobody said what to meter")
+	}
+
+	conf := r.path("/etc/meter/config.yaml")
+	const mine = "# mine\nmeter: {name: mine}\n"
+	if err := os.WriteFile(conf, []byte(mine), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	r.dpkg(t, "-i", p.deb)
+	if got, err := os.ReadFile(conf); err != nil || string(got) != mine {
+		t.Errorf("the upgrade changed the configuration: %s %v", got, err)
+	}
+	r.dpkg(t, "-r", "meter")
+	if got, err := os.ReadFile(conf); err != nil || string(got) != mine {
+		t.Errorf("the removal took the configuration: %s %v", got, err)
+	}
+	if _, err := os.Stat(r.path("/usr/bin/meter")); err == nil {
+		t.Error("the removal left the program")
+	}
+	if _, err := os.Stat(r.path("/var/lib/private/meter/spool")); err != nil {
+		t.Error("the removal took the spool")
+	}
+	r.dpkg(t, "-P", "meter")
+	for _, path := range []string{"/etc/meter", "/var/lib/private/meter"} {
+		if _, err := os.Stat(r.path(path)); err == nil {
+			t.Errorf("the purge left %s", path)
+		}
+	}
+}
+
+// unpacked is a folder that the deb was unpacked into.
+func unpacked(t *testing.T) root {
+	t.Helper()
+	r := root(filepath.Join(scratch, "unpacked"))
+	if _, err := os.Stat(string(r)); err != nil {
+		output(t, "dpkg-deb", "-x", built(t).deb, string(r))
+	}
+	return r
+}
+
+// TestProgramOfThePackage runs the program from where the deb was unpacked.
+func TestProgramOfThePackage(t *testing.T) {
+	r := unpacked(t)
+	meter := r.path("/usr/bin/meter")
+	version := output(t, "dpkg-deb", "-f", built(t).deb, "Version")
+	if got := output(t, meter, "version"); !strings.HasPrefix(got, "meter ") {
+		t.Errorf("meter version says %s", got)
+	} else {
+		t.Logf("package %s: %s", strings.TrimSpace(version), got)
+	}
+	if got := output(t, meter, "check", "-c", r.path("/etc/meter/config.yaml")); !strings.HasSuffix(got, "\nok\n") {
+		t.Errorf("the configuration of the package: %s", got)
+	}
+	// Until it names an input there is nothing to run: a mistake, which systemd
+	// does not try again.
+	out, err := exec.Command(meter, "run", "-c", r.path("/etc/meter/config.yaml")).CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), "no inputs") {
+		t.Errorf("without inputs: %v %s", err, out)
+	}
+	if st, err := os.Stat(meter); err != nil || st.Size() > 25<<20 {
+		t.Errorf("the program has %d octets, %v", st.Size(), err)
+	}
+	if got := output(t, "man", "--warnings", "-l", r.path("/usr/share/man/man1/meter.1.gz")); !strings.Contains(got, "meter read") {
+		t.Errorf("the manual page of the package: %s", got)
+	}
+}

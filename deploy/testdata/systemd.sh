@@ -1,0 +1,72 @@
+#!/bin/bash
+# Runs as a service of a systemd of its own, within a container that lives for
+# the test: installs the package given, and takes the service through its life.
+# Each line on standard output that begins with "is" is an observation that the
+# test compares; the rest is for who reads the log.
+set -euo pipefail
+exec 2>&1
+
+is() { echo "is $*"; }
+
+# eventually repeats a command until it succeeds.
+eventually() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$@" >/dev/null && return
+		sleep 0.1
+	done
+	echo "waited in vain: $*"
+	journalctl --no-pager -u meter | tail -30
+	return 1
+}
+
+# metrics prints the page of metrics.
+metrics() {
+	exec 3<>/dev/tcp/127.0.0.1/9469 || return
+	printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+	cat <&3
+	exec 3>&-
+}
+
+# reads tells whether the service has read packets.
+reads() { metrics | grep -E '^meter_packets_read_total[^ ]* [1-9]'; }
+
+property() { systemctl show -P "$1" meter; }
+
+dpkg -i /trial/meter.deb
+is "enabled after the installation: $(systemctl is-enabled meter || true), $(systemctl is-active meter || true)"
+is "user: $(id -un meter)"
+
+systemctl start meter && is "started without inputs" || true
+eventually systemctl is-failed meter
+is "without inputs: $(property Result), status $(property ExecMainStatus), restarts $(property NRestarts)"
+
+mkdir -p /etc/systemd/system/meter.service.d
+cp /trial/config.yaml /etc/meter/config.yaml
+cp /trial/drop-in.conf /etc/systemd/system/meter.service.d/trial.conf
+systemctl daemon-reload
+systemctl reset-failed meter
+systemctl enable --now meter
+eventually reads
+pid=$(property MainPID)
+is "active: $(property ActiveState), $(property SubState), of type $(property Type)"
+is "runs as $(ps -o user= -p "$pid"), $(grep -E '^Cap(Prm|Eff|Bnd|Amb)' "/proc/$pid/status" | tr -s '\n\t' ' ')seccomp $(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")"
+is "state: $(stat -c '%U %a' /var/lib/private/meter)"
+
+echo 'mistake: 1' >>/etc/meter/config.yaml
+systemctl reload meter && is "reloaded a mistake" || is "reload of a mistake: refused, $(property ActiveState)"
+test "$(property MainPID)" = "$pid" || is "another process"
+
+cp /trial/config.yaml /etc/meter/config.yaml
+dpkg -i /trial/meter.deb
+eventually systemctl is-active meter
+eventually reads
+test "$(property MainPID)" != "$pid" && is "upgraded: restarted, $(property ActiveState)"
+cmp /trial/config.yaml /etc/meter/config.yaml && is "the configuration is kept"
+
+systemctl stop meter
+is "stopped: $(property Result), status $(property ExecMainStatus)"
+test -s /var/lib/meter/flows.jsonl && is "records are written"
+journalctl --no-pager -u meter | tail -40
+dpkg -P meter
+is "purged: $(ls -d /etc/meter /var/lib/private/meter 2>/dev/null | wc -l) left, $(systemctl is-enabled meter 2>/dev/null || echo unknown)"

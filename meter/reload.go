@@ -1,0 +1,241 @@
+package meter
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"flowmeter/meter/flow"
+	"flowmeter/rules"
+)
+
+var errEnded = errors.New("the meter has ended")
+
+// Change says what becomes of a running live Meter.
+type Change struct {
+	RuleSets  []*rules.RuleSet
+	Filter    *rules.Filter
+	Sample    int
+	Exporters []Exporter // in place of those that it has; nil: these stay
+}
+
+// Reload has a running live Meter go on with other rule sets, filter, sampling
+// and exporters, each worker between two batches. Flows of rule sets that are
+// equal to one of before go on untouched; those of all others are forced out
+// first, to the exporters of before. No packet is missed or counted twice. It
+// returns an error if the balance of a rule set that ended does not close.
+func (m *Meter) Reload(c Change) error {
+	m.reloading.Lock()
+	defer m.reloading.Unlock()
+	if !m.running() {
+		return errEnded
+	}
+	c.RuleSets = slices.Clone(c.RuleSets)
+	r := m.newReload(c)
+	m.ask(r.swap)
+	m.ask(r.settle)
+	closed := r.gone.CheckEnd(r.goneNames)
+	m.names = m.names[:0:0]
+	for i, rs := range c.RuleSets {
+		m.names = append(m.names, rs.Name)
+		if r.from[i] < 0 {
+			m.earlier.add(rs.Name, nil) // known, with nothing counted yet
+		}
+	}
+	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample = c.RuleSets, c.Filter, c.Sample
+	for i, name := range r.goneNames {
+		m.earlier.add(name, &r.gone.RuleSets[i])
+	}
+	if c.Exporters != nil {
+		m.out.exporters = c.Exporters
+	}
+	return closed
+}
+
+// reload is how a Meter comes from its rule sets to others.
+type reload struct {
+	Change
+	m         *Meter
+	from      []int // by new rule set: its place before, or -1
+	indexes   []int // by new rule set: flow.RuleSet.Index
+	old       []*rules.RuleSet
+	share     exchanger // of the new rule sets
+	gone      Totals    // of the rule sets that end
+	goneNames []string
+}
+
+func (m *Meter) newReload(c Change) *reload {
+	r := &reload{Change: c, m: m, old: m.cfg.RuleSets}
+	var boxes []*mailbox
+	before, _ := m.live[0].share.(*mailboxes)
+	for i, rs := range c.RuleSets {
+		at := slices.IndexFunc(r.old, rs.Equal)
+		r.from = append(r.from, at)
+		if at >= 0 {
+			c.RuleSets[i] = r.old[at] // its Program is the one that the tables know
+		}
+		r.indexes = append(r.indexes, m.indexOf(rs.Name))
+		switch {
+		case before == nil || rs.Program.Conversational():
+			boxes = append(boxes, nil)
+		case at >= 0:
+			boxes = append(boxes, before.boxes[at])
+		default:
+			boxes = append(boxes, &mailbox{owner: i % len(m.workers)})
+		}
+	}
+	if before != nil {
+		r.share = before.with(boxes)
+	}
+	for i, rs := range r.old {
+		if !slices.Contains(r.from, i) {
+			r.goneNames = append(r.goneNames, rs.Name)
+		}
+	}
+	r.gone = newTotals(len(r.goneNames))
+	return r
+}
+
+// indexOf numbers rule sets by name, over all reloads.
+func (m *Meter) indexOf(name string) int {
+	if i := slices.Index(m.known, name); i >= 0 {
+		return i
+	}
+	m.known = append(m.known, name)
+	return len(m.known) - 1
+}
+
+// swap puts a worker's new lanes in place of the old ones. What it has seen for
+// a rule set that ends is sent to its owner, who waits for the others'.
+func (r *reload) swap(l *liveWorker) {
+	l.worker.settle()
+	kept := make([]lane, len(r.RuleSets))
+	cfg := r.m.cfg
+	for i, at := range r.from {
+		if at >= 0 {
+			kept[i] = l.lanes[at]
+			continue
+		}
+		kept[i] = lane{table: newTable(&cfg, r.RuleSets[i], r.indexes[i], l.seed), since: since{l.count.Read, l.count.leftOut()}}
+		kept[i].table.Restart(l.clock)
+	}
+	for i := range l.lanes {
+		if !slices.Contains(r.from, i) {
+			l.ending = append(l.ending, endingLane{lane: l.lanes[i], box: boxOf(l.share, i), until: since{l.count.Read, l.count.leftOut()}})
+		}
+	}
+	l.lanes, l.share, l.filter = kept, r.share, r.Filter
+	if r.Sample != r.m.cfg.Sample {
+		l.sampler = newSampler(r.Sample, l.seed[0]+uint64(l.id))
+	}
+	l.public.store(l.worker)
+}
+
+// endingLane is a worker's part of a rule set that ends.
+type endingLane struct {
+	lane
+	box   *mailbox // of the other workers' sightings; nil where there are none
+	until since    // what the worker had counted when it ended
+}
+
+func boxOf(share exchanger, i int) *mailbox {
+	if x, ok := share.(*mailboxes); ok {
+		return x.boxes[i]
+	}
+	return nil
+}
+
+// settle ends what swap took out of a worker, once all workers have sent what
+// they had seen, and tells the new exporters to the worker.
+func (r *reload) settle(l *liveWorker) {
+	left := Totals{}
+	for i := range l.ending {
+		e := &l.ending[i]
+		if e.box != nil && e.box.owner == l.id {
+			e.box.take(nil)
+			e.table.Apply(e.box.ready(nil, ended, ended))
+		}
+		e.table.Flush(l.clock, flow.EndForced)
+		l.releaseAll(e.table)
+		left.RuleSets = append(left.RuleSets, e.table.Counts)
+		left.since = append(left.since, e.since)
+	}
+	l.records.direct.flush()
+	if r.Exporters != nil {
+		l.records.direct.exporters = r.Exporters
+	}
+	r.m.liveMu.Lock()
+	defer r.m.liveMu.Unlock()
+	if len(left.RuleSets) > 0 {
+		left.countUntil(l.ending[0].until)
+		r.gone.add(&left)
+	}
+	l.ending = nil
+}
+
+// countUntil makes t, which has nothing but rule sets, balance as a worker did
+// when they ended: of what it read, all but what was left out went to them.
+func (t *Totals) countUntil(u since) {
+	t.Read, t.Filtered = u.read, u.leftOut
+	t.Outcomes[0] = u.read - u.leftOut
+}
+
+// releaseAll passes on all records of a table that has ended.
+func (w *worker) releaseAll(t *flow.Table) {
+	for left := t.Ready(flow.Everything); left > 0; left-- {
+		t.Next(w.records.next())
+	}
+}
+
+// earlierCounts are the counts of rule sets before a reload ended them, by
+// name: metrics go on where they were.
+type earlierCounts map[string]*flow.Counts
+
+func (e earlierCounts) add(name string, c *flow.Counts) {
+	if e[name] == nil {
+		e[name] = &flow.Counts{}
+	}
+	if c != nil {
+		addCounts(e[name], c)
+	}
+}
+
+func (m *Meter) running() bool {
+	m.liveMu.Lock()
+	defer m.liveMu.Unlock()
+	for _, l := range m.live {
+		select {
+		case <-l.done:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// Expire forces out all flows that a live Meter has now.
+func (m *Meter) Expire() error {
+	if !m.running() {
+		return errEnded
+	}
+	m.ask(func(l *liveWorker) {
+		l.settle()
+		l.flush(l.clock)
+		l.records.direct.flush()
+		l.public.store(l.worker)
+	})
+	return nil
+}
+
+// Flows calls show with the live flows of every rule set, as they would be
+// exported now, a run of records at a time. They are valid during the call.
+func (m *Meter) Flows(show func([]flow.Record)) {
+	var showing sync.Mutex
+	m.ask(func(l *liveWorker) {
+		showing.Lock()
+		defer showing.Unlock()
+		for i := range l.lanes {
+			l.lanes[i].table.Live(l.clock, show)
+		}
+	})
+}
