@@ -101,6 +101,9 @@ func (r *service) change() error {
 	if err != nil {
 		return err
 	}
+	if err := planAll(settings); err != nil {
+		return err
+	}
 	if err := r.open(inputs); err != nil {
 		return err
 	}
@@ -113,14 +116,13 @@ func (r *service) change() error {
 // swap has the inputs go over to the new settings and exporters, each between
 // two packets.
 func (r *service) swap(old []*runningInput, before *outputs) {
-	for _, in := range r.inputs {
+	for i, in := range r.inputs {
 		if !slices.Contains(old, in) {
 			r.begin(in)
 			continue
 		}
-		err := in.meter.Reload(meter.Change{RuleSets: r.settings.Meter.RuleSets, Filter: filterOf(r.settings, in.Input),
-			Sample: sampleOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
-		if err != nil {
+		in.Input = &r.settings.Inputs[i] // says the same, perhaps of other lists
+		if err := r.reloadInput(in); err != nil {
 			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
 		}
 	}
@@ -131,6 +133,40 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 		}
 	}
 	r.out.replace(r.ctx, before, r.meters())
+}
+
+// planAll returns an error if the kernel cannot do what an input wants.
+func planAll(s *meter.Settings) error {
+	var errs []error
+	for i := range s.Inputs {
+		cfg := s.Meter
+		cfg.Filter = filterOf(s, &s.Inputs[i])
+		_, err := s.Inputs[i].ForKernel(&cfg)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// reloadInput has an input that goes on go over to the new settings. In between
+// the kernel hands over every frame whole, so that none is left out by other
+// rules than those of the moment at which it came in.
+func (r *service) reloadInput(in *runningInput) error {
+	cfg := r.settings.Meter
+	cfg.Filter = filterOf(r.settings, in.Input)
+	plan, err := in.ForKernel(&cfg)
+	if err != nil {
+		return err
+	}
+	if err := in.rings.Reprogram(in.Live.Filter, nil); err != nil {
+		return err
+	}
+	err = in.meter.Reload(meter.Change{RuleSets: cfg.RuleSets, Filter: cfg.Filter,
+		Sample: sampleOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
+	if err != nil {
+		return err
+	}
+	in.drops = plan.Drops
+	return in.rings.Reprogram(plan.Live.Filter, plan.Live.Cut)
 }
 
 // fixed returns an error if something changed that needs a new start.

@@ -274,13 +274,17 @@ func (r *service) printAccount() {
 		}
 		printSummary(report, in.meter)
 		if in.rings != nil {
-			printCapture(report, in.rings.Stats())
+			printCapture(report, in.rings.Stats(), in.drops)
 		}
 	}
 }
 
-// printCapture prints what the kernel says of live interfaces.
-func printCapture(w io.Writer, all []ring.InterfaceStats) {
+// printCapture prints what the kernel says of live interfaces, and whether the
+// account starts behind a filter of the kernel.
+func printCapture(w io.Writer, all []ring.InterfaceStats, drops string) {
+	if drops != "" {
+		fmt.Fprintf(w, "the account starts behind the kernel's filter (%s:), which drops without counting\n", drops)
+	}
 	for i := range all {
 		s := &all[i]
 		fmt.Fprintf(w, "%s: %s came in, %d dropped by the kernel for want of room in the ring\n", s.Name, plural(s.Packets, "frame"), s.Drops)
