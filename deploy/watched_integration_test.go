@@ -96,7 +96,7 @@ func newWatched(t *testing.T, r root, minute time.Duration) *watched {
 
 // send starts traffic: a trace again and again, each time with other addresses.
 func (w *watched) send() {
-	w.traffic = start(w.t, tool(w.t, "tcpreplay"), "-q", "-i", far, "--loop=0", "--unique-ip", "--pps=3000", "../testdata/http-tls.pcap")
+	w.traffic = start(w.t, tool(w.t, "tcpreplay"), "-q", "-i", far, "--loop=0", "--unique-ip", "--pps=6000", "../testdata/http-tls.pcap")
 }
 
 // collect starts the collector over TCP.

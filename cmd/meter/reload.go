@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"syscall"
 	"time"
@@ -89,7 +90,7 @@ func (r *service) change() error {
 	if err != nil {
 		return err
 	}
-	if err := r.fixed(settings); err != nil {
+	if err := r.fixed(settings, section); err != nil {
 		return err
 	}
 	out, err := r.out.successor(section, settings)
@@ -133,9 +134,17 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 }
 
 // fixed returns an error if something changed that needs a new start.
-func (r *service) fixed(s *meter.Settings) error {
+func (r *service) fixed(s *meter.Settings, x *exporterSection) error {
 	if !r.settings.Live() || !s.Live() || slices.ContainsFunc(s.Inputs, func(in meter.Input) bool { return in.Live == nil }) {
 		return errOnlyTraces
+	}
+	pages, err := r.cmd.Web.over(x.web.served)
+	if err != nil {
+		return err
+	}
+	logged, err := r.cmd.Log.over(x.log)
+	if err != nil {
+		return err
 	}
 	for _, c := range []struct {
 		key     string
@@ -143,6 +152,8 @@ func (r *service) fixed(s *meter.Settings) error {
 	}{
 		{"meter.id", s.ID != r.settings.ID},
 		{"meter.workers", s.Meter.Workers != r.settings.Meter.Workers},
+		{"web", !reflect.DeepEqual(pages, r.pages)},
+		{"log", logged.Format != r.logged.Format || logged.Level != r.logged.Level},
 		{"meter.decision_cache", s.Meter.CacheSize != r.settings.Meter.CacheSize},
 	} {
 		if c.changed {
