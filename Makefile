@@ -46,7 +46,7 @@ test: ## run the tests that need Go alone
 
 .PHONY: race
 race: ## run the same under the race detector
-	CGO_ENABLED=1 go test -race -short -timeout $(RACETIME) ./...
+	CGO_ENABLED=1 go test -race -short -pgo=off -timeout $(RACETIME) ./...
 
 .PHONY: lint
 lint: ## check format, go vet and staticcheck
@@ -57,6 +57,10 @@ lint: ## check format, go vet and staticcheck
 .PHONY: bench
 bench: ## run the benchmarks; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: pgo
+pgo: ## renew the profile that the compiler optimizes by
+	go test -run '^$$' -bench 'BenchmarkRead$$' -benchtime 10x -cpuprofile cmd/meter/default.pgo ./cmd/meter
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME

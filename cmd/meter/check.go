@@ -9,6 +9,7 @@ import (
 
 type checkCmd struct {
 	meterFlags
+	Diff string `placeholder:"OLD" help:"Say what becomes of each part of the configuration OLD when a running meter reloads the one of --config."`
 }
 
 // Help is shown below the usage.
@@ -16,6 +17,7 @@ func (*checkCmd) Help() string {
 	return `Example:
 
   meter check -c /etc/meter/config.yaml
+  meter check -c new.yaml --diff /etc/meter/config.yaml
 
 All mistakes are printed at once, each with file, line and column; the exit
 status is then 2.`
@@ -35,7 +37,24 @@ func (c *checkCmd) Run(a *app) error {
 	}
 	a.warn(s.Warnings)
 	meter.New(s.Meter, out.meterExporters())
+	if c.Diff != "" {
+		return c.compare(a, s, &section)
+	}
 	c.describe(a, s, out, &section)
+	return nil
+}
+
+// compare says what a reload would change.
+func (c *checkCmd) compare(a *app, s *meter.Settings, section *exporterSection) error {
+	old := c.meterFlags
+	old.Config = c.Diff
+	var before exporterSection
+	was, err := old.settings(before.fields())
+	if err != nil {
+		return err
+	}
+	d := difference{w: a.stdout, before: was, after: s, from: &before, to: section}
+	d.print()
 	return nil
 }
 

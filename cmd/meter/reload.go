@@ -8,9 +8,11 @@ import (
 	"os/signal"
 	"reflect"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
 )
@@ -135,7 +137,7 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 
 // fixed returns an error if something changed that needs a new start.
 func (r *service) fixed(s *meter.Settings, x *exporterSection) error {
-	if !r.settings.Live() || !s.Live() || slices.ContainsFunc(s.Inputs, func(in meter.Input) bool { return in.Live == nil }) {
+	if onlyTraces(r.settings, s) {
 		return errOnlyTraces
 	}
 	pages, err := r.cmd.Web.over(x.web.served)
@@ -146,19 +148,42 @@ func (r *service) fixed(s *meter.Settings, x *exporterSection) error {
 	if err != nil {
 		return err
 	}
+	if keys := restartKeys(fixture{r.settings, r.pages, r.logged}, fixture{s, pages, logged}); keys != nil {
+		return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", strings.Join(keys, ", "))
+	}
+	return nil
+}
+
+// onlyTraces tells whether one of two configurations reads traces, which it
+// does to their end.
+func onlyTraces(a, b *meter.Settings) bool {
+	trace := func(in meter.Input) bool { return in.Live == nil }
+	return slices.ContainsFunc(a.Inputs, trace) || slices.ContainsFunc(b.Inputs, trace)
+}
+
+// fixture is the configuration of what stands from the start on.
+type fixture struct {
+	settings *meter.Settings
+	pages    *web.Config // nil: none
+	logged   logs.Config
+}
+
+// restartKeys returns the keys that changed and that a running meter cannot
+// take over.
+func restartKeys(a, b fixture) (keys []string) {
 	for _, c := range []struct {
 		key     string
 		changed bool
 	}{
-		{"meter.id", s.ID != r.settings.ID},
-		{"meter.workers", s.Meter.Workers != r.settings.Meter.Workers},
-		{"web", !reflect.DeepEqual(pages, r.pages)},
-		{"log", logged.Format != r.logged.Format || logged.Level != r.logged.Level},
-		{"meter.decision_cache", s.Meter.CacheSize != r.settings.Meter.CacheSize},
+		{"meter.id", a.settings.ID != b.settings.ID},
+		{"meter.workers", a.settings.Meter.Workers != b.settings.Meter.Workers},
+		{"meter.decision_cache", a.settings.Meter.CacheSize != b.settings.Meter.CacheSize},
+		{"web", !reflect.DeepEqual(a.pages, b.pages)},
+		{"log", a.logged.Format != b.logged.Format || a.logged.Level != b.logged.Level},
 	} {
 		if c.changed {
-			return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", c.key)
+			keys = append(keys, c.key)
 		}
 	}
-	return nil
+	return keys
 }

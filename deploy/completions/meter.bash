@@ -93,7 +93,7 @@ _meter() {
 	run:--interface | run:-i | run:--home | run:--filter | run:--active | run:--idle | run:--max-flows | run:--sample | run:--workers | run:--web.listen-address | run:--log.format | run:--log.level)
 		return
 		;;
-	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--sample | check:--workers)
+	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--sample | check:--workers | check:--diff)
 		return
 		;;
 	collect:--enterprise)
@@ -114,7 +114,7 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
 		;;
 	check:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --diff --help -h' -- "$cur")
 		;;
 	collect:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--enterprise --help -h' -- "$cur")
