@@ -181,14 +181,18 @@ func later(expr string) bool {
 	return slices.ContainsFunc(notServedYet(), func(name string) bool { return strings.Contains(expr, name) })
 }
 
-// fires waits until just these alerts fire.
+// fires waits until just these alerts fire, and tells the way there.
 func fires(t *testing.T, s *server, want []string) {
 	t.Helper()
 	begin := time.Now()
 	var got []string
-	defer func() { t.Logf("after %v: %v", time.Since(begin).Round(time.Second), got) }()
+	var way strings.Builder
+	defer func() { t.Logf("waiting for %v:%s", want, way.String()) }()
 	eventually(t, fmt.Sprintf("%v fire and no others", want), func() bool {
-		got = s.firing(t)
+		if now := s.firing(t); way.Len() == 0 || !slices.Equal(now, got) {
+			got = now
+			fmt.Fprintf(&way, " %.1fs %v", time.Since(begin).Seconds(), got)
+		}
 		return slices.Equal(got, want)
 	})
 }

@@ -153,9 +153,10 @@ func TestWatched(t *testing.T) {
 
 	w.kill(collector)
 	fires(t, w.server, []string{"MeterExporterDown"})
+	fires(t, w.server, []string{"MeterExporterDown", "MeterSpoolFilling"})
 	good := read(t, w.config)
 	w.reload(good, "mistake: 1\n")
-	fires(t, w.server, []string{"MeterExporterDown", "MeterReloadFailed"})
+	fires(t, w.server, []string{"MeterExporterDown", "MeterReloadFailed", "MeterSpoolFilling"})
 	w.reload(good, "")
 	fires(t, w.server, []string{"MeterExporterDown", "MeterSpoolFilling"})
 	w.collect()
