@@ -86,7 +86,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 	}
 	m.known = slices.Clone(m.names)
 	for id := range cfg.Workers {
-		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: lanes(&cfg, seed)}
+		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: m.lanes(&cfg, seed)}
 		w.fragments.Seed = seed
 		w.sampler = newSampler(cfg.Sample, seed[0]+uint64(id))
 		if cfg.Workers > 1 {
@@ -123,27 +123,12 @@ func aggregating(sets []*rules.RuleSet) []bool {
 }
 
 // lanes makes a worker's tables.
-func lanes(cfg *Config, seed flow.Seed) []lane {
+func (m *Meter) lanes(cfg *Config, seed flow.Seed) []lane {
 	ls := make([]lane, len(cfg.RuleSets))
 	for i, rs := range cfg.RuleSets {
-		ls[i].table = newTable(cfg, rs, i, seed)
+		ls[i].table = newTable(cfg, rs, m.numbersOf(rs), seed)
 	}
 	return ls
-}
-
-// newTable makes a worker's table of a rule set. The cap on the flows of a
-// conversational rule set is shared out among the workers.
-func newTable(cfg *Config, rs *rules.RuleSet, index int, seed flow.Seed) *flow.Table {
-	most := rs.MaxFlows
-	if rs.Program.Conversational() {
-		most = max(1, (most+cfg.Workers-1)/cfg.Workers)
-	}
-	return flow.NewTable(flow.Config{
-		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName},
-		Program: rs.Program,
-		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
-		MaxFlows: most, CacheSize: cfg.CacheSize, Seed: seed,
-	})
 }
 
 // Open gives the sources one after the other and io.EOF after the last. An

@@ -32,7 +32,8 @@ type Account struct {
 	Progress [][]time.Time           // by input and worker, as Meter.Progress has them
 	RuleSets []string
 	Sum      Totals
-	Counts   []flow.Counts // by rule set: those of Sum, and of rule sets of the same name before a reload
+	Books    []Book            // of Sum, and of rule sets of the same name before a reload
+	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
 }
 
 // Families returns the metric families of the meter itself, in the order in
@@ -75,9 +76,12 @@ func Families() []Family {
 		{"meter_balance_open_packets", "gauge", "Packets read that are in no line of a rule set's account, or in more than one: 0, or the meter is wrong.", []string{"ruleset"}, openPackets},
 		{"meter_flows_live", "gauge", "Flows in the table.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Live })},
+		{"meter_flows_max", "gauge", "Flows that the tables have room for.", []string{"ruleset"}, flowsMax},
 		{"meter_flows_created_total", "counter", "Flows begun.", []string{"ruleset"},
 			perRuleSet(func(c *flow.Counts) uint64 { return c.Created })},
 		{"meter_flows_ended_total", "counter", "Flow records by the reason of their end.", []string{"ruleset", "reason"}, endReasons},
+		{"meter_overload_state", "gauge", "How far a rule set has given way: 0 not at all, 1 new flows are its standby's, 2 they are in its overflow flows.", []string{"ruleset"}, overloadState},
+		{"meter_overload_steps_total", "counter", "Times a table of the rule set came to this state from another.", []string{"ruleset", "to"}, overloadSteps},
 	}
 }
 
@@ -155,18 +159,18 @@ func fragmentFates(a *Account, emit emitter) {
 }
 
 func verdictValues(a *Account, emit emitter) {
-	for i, name := range a.RuleSets {
-		for v, n := range a.Counts[i].Verdicts {
-			emit(n, name, rules.Verdict(v).String())
+	for _, b := range a.Books {
+		for v, n := range b.Counts.Verdicts {
+			emit(n, b.Name, rules.Verdict(v).String())
 		}
 	}
 }
 
 func traffic(of func(*flow.Counts) *[rules.NumClasses]uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for i, name := range a.RuleSets {
-			for c, n := range of(&a.Counts[i]) {
-				emit(n, name, rules.Class(c).String())
+		for _, b := range a.Books {
+			for c, n := range of(b.Counts) {
+				emit(n, b.Name, rules.Class(c).String())
 			}
 		}
 	}
@@ -181,16 +185,16 @@ func openPackets(a *Account, emit emitter) {
 
 func perRuleSet(of func(*flow.Counts) uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
-		for i, name := range a.RuleSets {
-			emit(of(&a.Counts[i]), name)
+		for _, b := range a.Books {
+			emit(of(b.Counts), b.Name)
 		}
 	}
 }
 
 func endReasons(a *Account, emit emitter) {
-	for i, name := range a.RuleSets {
+	for _, b := range a.Books {
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
-			emit(a.Counts[i].Ended[r], name, r.String())
+			emit(b.Counts.Ended[r], b.Name, r.String())
 		}
 	}
 }
@@ -199,7 +203,7 @@ func endReasons(a *Account, emit emitter) {
 // same rule sets.
 func AccountOf(meters []*Meter) *Account {
 	names := meters[0].Names()
-	a := &Account{RuleSets: names, Sum: newTotals(len(names)), Counts: make([]flow.Counts, len(names))}
+	a := &Account{RuleSets: names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(names))}
 	for _, m := range meters {
 		t := m.Totals()
 		a.Inputs = append(a.Inputs, m.cfg.Input)
@@ -207,23 +211,15 @@ func AccountOf(meters []*Meter) *Account {
 		a.Captures = append(a.Captures, m.captures())
 		a.Progress = append(a.Progress, m.Progress())
 		a.Sum.add(&t)
-		for j, name := range names {
-			m.addEarlier(name, &a.Counts[j])
+		m.addMaxFlows(a.MaxFlows)
+	}
+	a.Books = a.Sum.Books(names)
+	for i := range a.Books {
+		for _, m := range meters {
+			m.addEarlier(&a.Books[i])
 		}
 	}
-	for i := range a.Counts {
-		addCounts(&a.Counts[i], &a.Sum.RuleSets[i])
-	}
 	return a
-}
-
-// addEarlier adds what rule sets of a name counted before a reload ended them.
-func (m *Meter) addEarlier(name string, to *flow.Counts) {
-	m.reloading.RLock()
-	defer m.reloading.RUnlock()
-	if c := m.earlier[name]; c != nil {
-		addCounts(to, c)
-	}
 }
 
 // Collect calls emit for every value of a family.

@@ -45,6 +45,7 @@ func (m *Meter) Reload(c Change) error {
 	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample = c.RuleSets, c.Filter, c.Sample
 	for i, name := range r.goneNames {
 		m.earlier.add(name, &r.gone.RuleSets[i])
+		m.earlier.addReserves(name, &r.gone.Reserves[i])
 	}
 	if c.Exporters != nil {
 		m.out.exporters = c.Exporters
@@ -56,8 +57,8 @@ func (m *Meter) Reload(c Change) error {
 type reload struct {
 	Change
 	m         *Meter
-	from      []int // by new rule set: its place before, or -1
-	indexes   []int // by new rule set: flow.RuleSet.Index
+	from      []int     // by new rule set: its place before, or -1
+	numbers   []numbers // by new rule set
 	old       []*rules.RuleSet
 	share     exchanger // of the new rule sets
 	gone      Totals    // of the rule sets that end
@@ -74,7 +75,7 @@ func (m *Meter) newReload(c Change) *reload {
 		if at >= 0 {
 			c.RuleSets[i] = r.old[at] // its Program is the one that the tables know
 		}
-		r.indexes = append(r.indexes, m.indexOf(rs.Name))
+		r.numbers = append(r.numbers, m.numbersOf(rs))
 		switch {
 		case before == nil || rs.Program.Conversational():
 			boxes = append(boxes, nil)
@@ -116,7 +117,7 @@ func (r *reload) swap(l *liveWorker) {
 			kept[i] = l.lanes[at]
 			continue
 		}
-		kept[i] = lane{table: newTable(&cfg, r.RuleSets[i], r.indexes[i], l.seed), since: since{l.count.Read, l.count.leftOut()}}
+		kept[i] = lane{table: newTable(&cfg, r.RuleSets[i], r.numbers[i], l.seed), since: since{l.count.Read, l.count.leftOut()}}
 		kept[i].table.Restart(l.clock)
 	}
 	for i := range l.lanes {
@@ -157,7 +158,7 @@ func (r *reload) settle(l *liveWorker) {
 		}
 		e.table.Flush(l.clock, flow.EndForced)
 		l.releaseAll(e.table)
-		left.RuleSets = append(left.RuleSets, e.table.Counts)
+		left.RuleSets, left.Reserves = append(left.RuleSets, e.table.Counts), append(left.Reserves, e.table.Reserves())
 		left.since = append(left.since, e.since)
 	}
 	l.records.direct.flush()
@@ -189,14 +190,29 @@ func (w *worker) releaseAll(t *flow.Table) {
 
 // earlierCounts are the counts of rule sets before a reload ended them, by
 // name: metrics go on where they were.
-type earlierCounts map[string]*flow.Counts
+type earlierCounts map[string]*earlierCount
+
+type earlierCount struct {
+	flow.Counts
+	steps [flow.NumSteps]uint64 // of overload
+}
 
 func (e earlierCounts) add(name string, c *flow.Counts) {
 	if e[name] == nil {
-		e[name] = &flow.Counts{}
+		e[name] = &earlierCount{}
 	}
 	if c != nil {
-		addCounts(e[name], c)
+		addCounts(&e[name].Counts, c)
+	}
+}
+
+// addReserves adds what the reserves of a rule set counted, by their own names.
+func (e earlierCounts) addReserves(name string, r *flow.Reserves) {
+	addAll(e[name].steps[:], r.Steps[:])
+	for i := range r.Tables {
+		if o := &r.Tables[i]; o.RuleSet != nil {
+			e.add(o.RuleSet.Name, &o.Counts)
+		}
 	}
 }
 

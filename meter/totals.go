@@ -34,13 +34,14 @@ type Totals struct {
 	IgnoredOctets    uint64
 	FirstIgnored     int64 // earliest and latest time of such packets, ns since 1970
 	LastIgnored      int64
-	Clock            int64         // trace clock
-	RuleSets         []flow.Counts // by rule set
-	since            []since       // by rule set: what was counted before it began
+	Clock            int64           // trace clock
+	RuleSets         []flow.Counts   // by rule set
+	Reserves         []flow.Reserves // by rule set; zero for those without
+	since            []since         // by rule set: what was counted before it began
 }
 
 func newTotals(ruleSets int) Totals {
-	return Totals{RuleSets: make([]flow.Counts, ruleSets), since: make([]since, ruleSets)}
+	return Totals{RuleSets: make([]flow.Counts, ruleSets), Reserves: make([]flow.Reserves, ruleSets), since: make([]since, ruleSets)}
 }
 
 // fill writes the account in the terms of RFC 7011 §4, where a packet that is
@@ -77,6 +78,7 @@ func (t *Totals) add(o *Totals) {
 	t.Clock = max(t.Clock, o.Clock)
 	for i := range o.RuleSets {
 		addCounts(&t.RuleSets[i], &o.RuleSets[i])
+		addReserves(&t.Reserves[i], &o.Reserves[i])
 		t.since[i].read += o.since[i].read
 		t.since[i].leftOut += o.since[i].leftOut
 	}
@@ -171,7 +173,8 @@ func addCounts(to, from *flow.Counts) {
 // Check returns an error that names the sum which does not come out, at any
 // time: read = filtered + own + unsampled + outcomes of decoding, and for each
 // rule set, of what was read since it began, read = filtered + own + unsampled +
-// malformed + unsupported + every verdict + on the way between workers.
+// malformed + unsupported + every verdict + on the way between workers, and what
+// it gave to a reserve = every verdict of that.
 func (t *Totals) Check(names []string) error { return openBalance(t.open(names)) }
 
 // CheckEnd is Check once all flows have ended: nothing is on its way, and what
@@ -183,8 +186,11 @@ func (t *Totals) CheckEnd(names []string) error {
 		if n := c.Sighted - c.Applied; n != 0 {
 			open = append(open, fmt.Sprintf("rule set %s: %d packets are still on their way", names[i], n))
 		}
+	}
+	for _, b := range t.Books(names) {
+		c := b.Counts
 		if c.Live != 0 || c.Released != c.Verdicts[rules.Counted] || c.ReleasedOctets != c.VerdictOctets[rules.Counted] {
-			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets, with %d flows left", names[i],
+			open = append(open, fmt.Sprintf("rule set %s: counted %d packets, %d octets, exported %d packets, %d octets, with %d flows left", b.Name,
 				c.Verdicts[rules.Counted], c.VerdictOctets[rules.Counted], c.Released, c.ReleasedOctets, c.Live))
 		}
 	}
@@ -211,6 +217,7 @@ func (t *Totals) open(names []string) (open []string) {
 		if read, sum := t.balance(i); sum != read {
 			open = append(open, fmt.Sprintf("rule set %s: read %d, accounted for %d", names[i], read, sum))
 		}
+		open = append(open, t.checkReserves(i, names[i])...)
 	}
 	return open
 }
@@ -240,14 +247,15 @@ type published struct {
 func (p *published) store(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sets, began := p.t.RuleSets[:0], p.t.since[:0]
+	sets, reserves, began := p.t.RuleSets[:0], p.t.Reserves[:0], p.t.since[:0]
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
 	for i := range w.lanes {
-		sets, began = append(sets, w.lanes[i].table.Counts), append(began, w.lanes[i].since)
+		l := &w.lanes[i]
+		sets, reserves, began = append(sets, l.table.Counts), append(reserves, l.table.Reserves()), append(began, l.since)
 	}
-	p.t.RuleSets, p.t.since = sets, began
+	p.t.RuleSets, p.t.Reserves, p.t.since = sets, reserves, began
 }
 
 func (p *published) addTo(t *Totals) {

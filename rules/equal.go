@@ -7,8 +7,17 @@ import "slices"
 // and lists that no rule names do not matter.
 func (rs *RuleSet) Equal(o *RuleSet) bool {
 	a, b := *rs, *o
-	a.Program, b.Program = nil, nil
-	return a == b && rs.Program.Equal(o.Program)
+	a.Program, b.Program, a.Overload, b.Overload = nil, nil, nil, nil
+	return a == b && rs.Program.Equal(o.Program) && rs.Overload.equal(o.Overload)
+}
+
+// equal is of what may be nil.
+func (o *Overload) equal(p *Overload) bool {
+	if o == nil || p == nil {
+		return o == p
+	}
+	return o.HighWater == p.HighWater && o.Flood == p.Flood && o.Overflow.Equal(p.Overflow) &&
+		(o.Standby == nil) == (p.Standby == nil) && (o.Standby == nil || o.Standby.Equal(p.Standby))
 }
 
 // Equal tells whether two Programs say the same of every packet because they

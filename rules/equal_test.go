@@ -82,3 +82,21 @@ func replaceOnce(t *testing.T, text, from, to string) string {
 	}
 	return strings.Replace(text, from, to, 1)
 }
+
+// TestEqualReserves: a rule set is what it was only if its standby is, too.
+func TestEqualReserves(t *testing.T) {
+	const base = "rulesets: [{name: a, overload: {standby: b, high_water: 80%}}, {name: b, runs: standby, max_flows: 7}, {name: c, runs: standby, max_flows: 7}]"
+	for _, c := range []struct {
+		from, to string
+		equal    bool
+	}{
+		{"", "", true}, {"c, runs: standby, max_flows: 7", "c, runs: standby, max_flows: 9", true},
+		{"80%", "81%", false}, {"high_water: 80%", "high_water: 80%, flood: 97%", false}, {"{standby: b, high_water: 80%}", "{}", false},
+		{", overload: {standby: b, high_water: 80%}", "", false}, {"max_flows: 7", "max_flows: 8", false}, {"standby: b", "standby: c", false},
+	} {
+		a, b := parseOne(t, base), parseOne(t, replaceOnce(t, base, c.from, c.to))
+		if a.Equal(b) != c.equal || b.Equal(a) != c.equal {
+			t.Errorf("%q to %q: equal %v", c.from, c.to, a.Equal(b))
+		}
+	}
+}

@@ -159,7 +159,7 @@ var evidenceNames = [NumEvidences]string{"none", "syn", "synack", "icmp", "rule"
 // String returns syn, synack, icmp, rule, perimeter or first.
 func (e Evidence) String() string { return evidenceNames[e] }
 
-// Verdict is what a rule set said of a packet. Each packet gets exactly one.
+// Verdict is what became of a packet in a rule set. Each packet gets exactly one.
 type Verdict uint8
 
 const (
@@ -167,13 +167,15 @@ const (
 	Ignored          // a rule said ignore
 	NoMatch          // no rule counted it, either way round
 	NoKey            // the rule that counted it saved what the frame lacks
-	Overload         // no room for its flow
+	NoRoom           // no room for its flow, and no Overload
+	Standby          // no room for its flow: given to the standby
+	Overflow         // no room for its flow, nor in the standby: given to the overflow
 	NumVerdicts
 )
 
-var verdictNames = [NumVerdicts]string{"counted", "ignored", "nomatch", "no_key", "overload"}
+var verdictNames = [NumVerdicts]string{"counted", "ignored", "nomatch", "no_key", "overload", "standby", "overflow"}
 
-// String returns counted, ignored, nomatch, no_key or overload.
+// String returns counted, ignored, nomatch, no_key, overload, standby or overflow.
 func (v Verdict) String() string { return verdictNames[v] }
 
 // Match is a Program's answer for one packet.

@@ -132,7 +132,7 @@ func TestProgramEqualsReference(t *testing.T) {
 		}
 		sum.fused, sum.conversational = sum.fused+one.fused, sum.conversational+one.conversational
 	}
-	for v, n := range sum.verdicts[:Overload] {
+	for v, n := range sum.verdicts[:NoRoom] {
 		if n == 0 {
 			t.Errorf("no packet was ever %v", Verdict(v))
 		}

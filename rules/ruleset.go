@@ -50,6 +50,7 @@ type RuleSet struct {
 	Idle      time.Duration // a flow without packets ends after this
 	TCPLinger time.Duration // how long an ended TCP flow takes what still comes
 	MaxFlows  int           // live flows at most
+	Overload  *Overload     // nil: at the cap the flow least recently seen makes room
 	Program   *Program
 }
 
@@ -82,25 +83,30 @@ func defaultRules() []*rule {
 
 const maxRuleSets = 256
 
-// Parse reads the value of `rulesets:`, a list of rule sets. Its mistakes go
+// Parse reads the value of `rulesets:`, a list of rule sets, and returns those
+// that run by themselves; standbys are in their Overload. Mistakes go
 // to v's Collector; what it returns is to be used only if there are none.
 func Parse(v conf.Value, nets *Networks, sets Sets) []*RuleSet {
 	p := &reader{nets: nets, sets: sets, left: maxRules}
-	var all []*RuleSet
+	var all []readSet
 	if v.Kind == sequenceNode && len(v.Content) > maxRuleSets {
 		v.Errorf("", "more than %d rule sets", maxRuleSets)
 		return nil
 	}
 	seen := map[string]bool{}
 	v.Each(func(item conf.Value) {
-		rs, name := p.ruleSet(item)
+		rs := p.ruleSet(item)
 		if seen[rs.Name] {
-			name.Errorf("give each a name: of its own", "two rule sets have the name %q", rs.Name)
+			rs.name.Errorf("give each a name: of its own", "two rule sets have the name %q", rs.Name)
 		}
 		seen[rs.Name] = true
 		all = append(all, rs)
 	})
-	return all
+	run := running(all, nets)
+	if len(run) == 0 && len(all) > 0 {
+		v.Errorf("leave out runs: standby in one", "every rule set is a standby")
+	}
+	return run
 }
 
 // ParseFile reads a file of rules: the keys networks, sets and rulesets, as
@@ -147,14 +153,23 @@ func (rs *RuleSet) Validate() error {
 	if rs.MaxFlows < 1 || rs.MaxFlows > mostFlow {
 		return fmt.Errorf("max_flows: %d is out of range: 1 to %d", rs.MaxFlows, mostFlow)
 	}
-	return nil
+	if rs.Overload == nil {
+		return nil
+	}
+	if s := rs.Overload.Standby; s != nil {
+		if err := s.Validate(); err != nil {
+			return fmt.Errorf("standby %s: %w", s.Name, err)
+		}
+	}
+	return rs.Overload.Validate()
 }
 
-// ruleSet reads one rule set and returns where its name stands.
-func (p *reader) ruleSet(v conf.Value) (*RuleSet, conf.Value) {
-	rs, name, list := defaults(), v, conf.Value{}
+// ruleSet reads one rule set.
+func (p *reader) ruleSet(v conf.Value) readSet {
+	rs, list := readSet{RuleSet: defaults(), name: v}, conf.Value{}
 	v.Map(conf.Fields{
-		"name": func(v conf.Value) { name, rs.Name = v, setName(v) },
+		"name": func(v conf.Value) { rs.name, rs.Name = v, setName(v) },
+		"runs": func(v conf.Value) { rs.standby = v.Enum("always", "standby") == 1 },
 		"orient": func(v conf.Value) {
 			rs.Orient = Orient(v.Enum(orientNames...))
 		},
@@ -166,10 +181,11 @@ func (p *reader) ruleSet(v conf.Value) (*RuleSet, conf.Value) {
 			})
 		},
 		"max_flows": func(v conf.Value) { rs.MaxFlows = int(v.Int(1, mostFlow)) },
+		"overload":  func(v conf.Value) { rs.Overload, rs.overload = parseOverload(v) },
 		"rules":     func(v conf.Value) { list = v },
 	})
-	p.program(rs, v, list)
-	return rs, name
+	p.program(rs.RuleSet, v, list)
+	return rs
 }
 
 // setName reads the name of a rule set; it becomes a label of metrics.

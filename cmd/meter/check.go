@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"flowmeter/meter"
+	"flowmeter/rules"
 )
 
 type checkCmd struct {
@@ -70,12 +72,8 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 	}
 	fmt.Fprintf(a.stdout, "home: %s\n", strings.Join(home, ", "))
 	for _, rs := range s.Meter.RuleSets {
-		kind := "aggregating"
-		if rs.Program.Conversational() {
-			kind = "conversational"
-		}
-		fmt.Fprintf(a.stdout, "rule set %s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows\n",
-			rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
+		fmt.Fprintf(a.stdout, "rule set %s\n", describeRuleSet(rs))
+		describeOverload(a.stdout, rs.Overload)
 	}
 	for _, q := range out.queues {
 		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())
@@ -84,4 +82,25 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 		fmt.Fprintf(a.stdout, "web %s\n", describeWeb(web))
 	}
 	fmt.Fprintln(a.stdout, "ok")
+}
+
+func describeRuleSet(rs *rules.RuleSet) string {
+	kind := "aggregating"
+	if rs.Program.Conversational() {
+		kind = "conversational"
+	}
+	return fmt.Sprintf("%s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows",
+		rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
+}
+
+// describeOverload says what a rule set gives way to.
+func describeOverload(w io.Writer, o *rules.Overload) {
+	switch {
+	case o == nil:
+	case o.Standby == nil:
+		fmt.Fprintf(w, "  at %d%% of its flows: %s\n", o.Flood, o.Overflow.Name)
+	default:
+		fmt.Fprintf(w, "  at %d%% of its flows: %s\n", o.HighWater, describeRuleSet(o.Standby))
+		fmt.Fprintf(w, "  at %d%% of those: %s\n", o.Flood, o.Overflow.Name)
+	}
 }

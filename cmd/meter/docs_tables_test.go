@@ -223,6 +223,7 @@ var sections = map[string]string{
 	"`prometheus`":        "exporters: [{prometheus: {%s}}]",
 	"`web`":               "web: {%s}",
 	"`log`":               "log: {%s}",
+	"`rulesets.overload`": "rulesets: [{overload: {%s}}]",
 	"`template_refresh`":  "exporters: [{ipfix: {template_refresh: {%s}}}]",
 	"`tls`":               "exporters: [{ipfix: {tls: {%s}}}]",
 	"`spool`":             "exporters: [{ipfix: {spool: {%s}}}]",

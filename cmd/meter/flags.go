@@ -78,8 +78,24 @@ func (f *meterFlags) apply(s *meter.Settings) error {
 		if err := f.applyTo(rs); err != nil {
 			return err
 		}
+		if err := f.applyToReserves(rs); err != nil {
+			return err
+		}
 	}
 	return s.Meter.Validate()
+}
+
+// applyToReserves puts the flags over the standby of a rule set as over any
+// other. Its overflow is built in, but for the timeouts, which are its own.
+func (f *meterFlags) applyToReserves(rs *rules.RuleSet) error {
+	if rs.Overload == nil {
+		return nil
+	}
+	rs.Overload.Overflow.Active, rs.Overload.Overflow.Idle = rs.Active, rs.Idle
+	if rs.Overload.Standby == nil {
+		return nil
+	}
+	return f.applyTo(rs.Overload.Standby)
 }
 
 // applyTo puts the flags that speak of rule sets over one of them.

@@ -65,11 +65,13 @@ const (
 func tableOctets(cfg *meter.Config) uint64 {
 	var sum uint64
 	for _, rs := range cfg.RuleSets {
-		each := uint64(flowOctets)
-		if !rs.Program.Fused() {
-			each += keyOctets
+		for _, one := range append(rs.Reserves(), rs) {
+			each := uint64(flowOctets)
+			if !one.Program.Fused() {
+				each += keyOctets
+			}
+			sum += uint64(one.MaxFlows) * each
 		}
-		sum += uint64(rs.MaxFlows) * each
 	}
 	return sum
 }

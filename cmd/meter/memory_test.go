@@ -69,4 +69,11 @@ func TestTableOctets(t *testing.T) {
 	if got, want := tableOctets(&s.Meter), uint64(1000*245+10*337); got != want {
 		t.Errorf("%d octets, want %d", got, want)
 	}
+	src = append(src, "- {name: c, max_flows: 100, overload: {standby: d}}\n- {name: d, runs: standby, max_flows: 20, rules: [{save: [proto], do: count}]}\n"...)
+	if s, err = meter.ParseSettings("f", src, rules.DefaultNetworks(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tableOctets(&s.Meter), uint64(1100*245+(10+20+5)*337); got != want {
+		t.Errorf("%d octets with a standby and an overflow, want %d", got, want)
+	}
 }

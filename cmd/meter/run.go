@@ -216,8 +216,15 @@ func (r *service) meterAll(ctx context.Context) {
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		r.watchOverload(ctx)
+	}()
 	r.manager.ready("metering " + r.names())
 	r.running.Wait()
+	cancel()
+	<-told
 }
 
 // begin meters a live input until it is stopped.

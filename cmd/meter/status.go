@@ -21,8 +21,8 @@ func statusOf(a *meter.Account, out *outputs) web.Status {
 	for i, name := range a.Inputs {
 		s.Inputs = append(s.Inputs, inputStatus(name, &a.Totals[i]))
 	}
-	for i, name := range a.RuleSets {
-		s.RuleSets = append(s.RuleSets, ruleSetStatus(name, &a.Sum.RuleSets[i]))
+	for _, b := range a.Sum.Books(a.RuleSets) {
+		s.RuleSets = append(s.RuleSets, ruleSetStatus(&b, a.MaxFlows[b.Name]))
 	}
 	for _, q := range out.queues {
 		s.Exporters = append(s.Exporters, exporterStatus(q.Name(), q.Stats()))
@@ -46,15 +46,29 @@ func inputStatus(name string, t *meter.Totals) web.InputStatus {
 	return s
 }
 
-func ruleSetStatus(name string, c *flow.Counts) web.RuleSetStatus {
-	s := web.RuleSetStatus{Name: name, Flows: c.Live, Created: c.Created, Ended: map[string]uint64{}, Verdicts: map[string]uint64{}}
+func ruleSetStatus(b *meter.Book, most uint64) web.RuleSetStatus {
+	c := b.Counts
+	s := web.RuleSetStatus{Name: b.Name, Flows: c.Live, MaxFlows: int(most), Created: c.Created, Ended: map[string]uint64{}, Verdicts: map[string]uint64{}}
 	for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
 		s.Ended[r.String()] = c.Ended[r]
 	}
 	for v, n := range c.Verdicts {
 		s.Verdicts[rules.Verdict(v).String()] = n
 	}
+	if b.Reserves != nil {
+		s.Overload = b.Reserves.Step.String()
+		s.OverloadSince = timeOf(b.Reserves.Since)
+	}
 	return s
+}
+
+// timeOf is the time of ns since 1970; nil for 0, which is never.
+func timeOf(ns int64) *time.Time {
+	if ns == 0 {
+		return nil
+	}
+	t := time.Unix(0, ns).UTC()
+	return &t
 }
 
 func exporterStatus(name string, st *exporters.Stats) web.ExporterStatus {

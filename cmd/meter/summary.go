@@ -35,14 +35,15 @@ func printSummary(w io.Writer, m *meter.Meter) {
 	for _, out := range []packet.Outcome{packet.Malformed, packet.Unsupported} {
 		optional(out.String(), t.Outcomes[out], t.OutcomeOctets[out])
 	}
-	for i, name := range m.Names() {
-		if len(m.Names()) > 1 || name != rules.DefaultName {
-			fmt.Fprintf(tw, "%s:\t\n", name)
+	books := t.Books(m.Names())
+	for _, b := range books {
+		if len(books) > 1 || b.Name != rules.DefaultName {
+			fmt.Fprintf(tw, "%s:\t\n", b.Name)
 		}
-		printRuleSet(row, optional, &t.RuleSets[i])
+		printRuleSet(row, optional, b.Counts)
 	}
 	tw.Flush()
-	printFlows(w, m.Names(), &t)
+	printFlows(w, books)
 	printBeside(w, &t)
 }
 
@@ -57,18 +58,23 @@ func printRuleSet(row, optional func(string, uint64, uint64), c *flow.Counts) {
 }
 
 // printFlows prints one line a rule set.
-func printFlows(w io.Writer, names []string, t *meter.Totals) {
-	for i, name := range names {
-		c := &t.RuleSets[i]
-		fmt.Fprintf(w, "%s: %s", name, plural(c.Created, "flow"))
+func printFlows(w io.Writer, books []meter.Book) {
+	for _, b := range books {
+		c := b.Counts
+		fmt.Fprintf(w, "%s: %s", b.Name, plural(c.Created, "flow"))
 		for r := flow.EndIdle; r < flow.NumEndReasons; r++ {
 			if n := c.Ended[r]; n > 0 {
 				fmt.Fprintf(w, ", %s %s", humanize.Comma(int64(n)), endings[r])
 			}
 		}
+		if r := b.Reserves; r != nil && r.Steps != [flow.NumSteps]uint64{} {
+			fmt.Fprintf(w, ", gave way: %s to its standby, %s to overflow, back %s", times(r.Steps[flow.OnStandby]), times(r.Steps[flow.Flooded]), times(r.Steps[flow.Normal]))
+		}
 		fmt.Fprintln(w)
 	}
 }
+
+func times(n uint64) string { return plural(n, "time") }
 
 // endings say how records ended.
 var endings = [flow.NumEndReasons]string{

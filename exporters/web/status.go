@@ -42,7 +42,11 @@ type RuleSetStatus struct {
 	Created  uint64            `json:"createdFlows"`
 	Ended    map[string]uint64 `json:"endedRecords"` // by reason
 	Verdicts map[string]uint64 `json:"verdicts"`     // packets
-	Overload string            `json:"overload,omitempty"`
+
+	// Overload is how far a rule set has given way that may do so (normal,
+	// standby, flood), and since when, on the clock of the packets.
+	Overload      string     `json:"overload,omitempty"`
+	OverloadSince *time.Time `json:"overloadSince,omitempty"`
 }
 
 // ExporterStatus is an exporter with what waits for it.

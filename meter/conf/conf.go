@@ -285,6 +285,21 @@ func (v Value) Size(lo, hi int64) int64 {
 	return n * unit
 }
 
+// Percent reads a whole number of per cent with its sign, from lo to hi.
+func (v Value) Percent(lo, hi int) int {
+	number, signed := strings.CutSuffix(v.Value, "%")
+	n, err := strconv.Atoi(number)
+	if v.Kind != yaml.ScalarNode || !signed || err != nil {
+		v.Errorf("write a whole number and its sign: 90%", "expected a percentage, found %s", v.describe())
+		return lo
+	}
+	if n < lo || n > hi {
+		v.Errorf("", "%d%% is out of range: %d%% to %d%%", n, lo, hi)
+		return lo
+	}
+	return n
+}
+
 // Enum reads one of the given words and returns its index.
 func (v Value) Enum(words ...string) int {
 	i := slices.Index(words, v.Value)

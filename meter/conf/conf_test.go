@@ -171,3 +171,17 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+func TestPercent(t *testing.T) {
+	for text, want := range map[string]string{
+		"1%": "", "100%": "", "90": "expected a percentage", "'%'": "expected a percentage", "90%%": "expected a percentage",
+		"9.5%": "expected a percentage", "0%": "0% is out of range: 1% to 100%", "101%": "out of range", "[1%]": "found a list", "'90%'": "",
+	} {
+		v, c := Parse("f.yaml", []byte("x: "+text))
+		got := 0
+		v.Map(Fields{"x": func(v Value) { got = v.Percent(1, 100) }})
+		if err := c.Err(); want == "" && (err != nil || got == 0) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %d, %v", text, got, err)
+		}
+	}
+}

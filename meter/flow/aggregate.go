@@ -35,7 +35,7 @@ func (t *Table) Apply(seen []Sighting) {
 		s := &seen[i]
 		rec, way := t.locate(&s.Packet, &s.Match)
 		if rec < 0 {
-			t.tally(rules.Overload, &s.Packet)
+			t.turnAway(&s.Packet)
 			continue
 		}
 		t.count(rec, &s.Packet, way, s.Match.Class)

@@ -126,12 +126,14 @@ func (d *driver) release(take bool) {
 }
 
 func (d *driver) take(watermark int64) {
+	last := d.horizon
 	for range d.Ready(watermark) {
 		var r Record
 		d.Next(&r)
-		if r.End < d.horizon {
-			d.Fatalf("a record that ended at %d was released after the watermark %d", r.End, d.horizon)
+		if r.End < last {
+			d.Fatalf("a record that ended at %d was released after one that ended at %d, or the watermark %d", r.End, last, d.horizon)
 		}
+		last = r.End
 		d.records = append(d.records, r)
 	}
 }

@@ -18,7 +18,7 @@ func (t *Table) decide(p *Packet) {
 	m := &t.match
 	rec, way := t.locate(p, m)
 	if rec < 0 {
-		t.tally(rules.Overload, p)
+		t.turnAway(p)
 		return
 	}
 	t.count(rec, p, way, m.Class)
@@ -76,7 +76,7 @@ func (t *Table) rememberFlow(p *Packet, m *rules.Match, rec int32, way Way) {
 // packet's direction in it (RFC 2722 §4.3); -1 if there is no room for it.
 func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
 	if t.fused {
-		if t.overloaded() {
+		if t.noRoom(p.Clock) {
 			return -1, Forward
 		}
 		if p.tuple.sameEnds() {
@@ -90,7 +90,7 @@ func (t *Table) locate(p *Packet, m *rules.Match) (int32, Way) {
 	if rec >= 0 && !t.settle(rec, p.Clock, p.startsTCP()) {
 		rec = -1
 	}
-	if rec < 0 && t.overloaded() {
+	if rec < 0 && t.noRoom(p.Clock) {
 		return -1, Forward
 	}
 	if rec < 0 {

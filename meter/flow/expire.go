@@ -76,6 +76,10 @@ func (t *Table) dueOne(e wheelEntry, mark uint32) {
 func (t *Table) Advance(clock int64) (watermark int64) {
 	t.clock = clock >> slotShift << slotShift
 	t.wheel.drain(t.clock, t.look)
+	for _, r := range t.reserves {
+		r.Advance(clock)
+	}
+	t.relaxAll(clock)
 	return t.clock
 }
 
@@ -117,6 +121,9 @@ func (t *Table) end(rec int32, at int64, reason EndReason) {
 // Flush ends all flows at the given clock. A TCP connection that has ended is
 // not waited for any longer; all else is forced out.
 func (t *Table) Flush(clock int64, reason EndReason) {
+	for _, r := range t.reserves {
+		r.Flush(clock, reason)
+	}
 	t.index.free()
 	t.index = nil // nothing is looked up meanwhile, and its memory is worth having back
 	defer func() { t.index = newIndex(t.store.memory) }()
@@ -133,7 +140,7 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 	}
 }
 
-// Live calls show with the live flows that have packets, as records that would
+// Live calls show with the live flows that have packets, its reserves' too, as records that would
 // be forced out at the given clock, some at a time. They are valid during the
 // call.
 func (t *Table) Live(clock int64, show func([]Record)) {
@@ -150,6 +157,9 @@ func (t *Table) Live(clock int64, show func([]Record)) {
 		t.fill(&room[len(room)-1], &ending{end: clock, rec: rec, why: uint32(EndForced)})
 	}
 	show(room)
+	for _, r := range t.reserves {
+		r.Live(clock, show)
+	}
 }
 
 // Restart sets the clock of an empty table, also backwards.
@@ -160,4 +170,8 @@ func (t *Table) Restart(clock int64) {
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
 	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]
+	for _, r := range t.reserves {
+		r.Restart(clock)
+	}
+	t.relaxAll(clock)
 }

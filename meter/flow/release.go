@@ -60,6 +60,14 @@ const Everything = math.MaxInt64
 // records that is. Next gives them; all must be taken before the table is used
 // again.
 func (t *Table) Ready(watermark int64) int {
+	n := t.readyOwn(watermark)
+	for _, r := range t.reserves {
+		n += r.readyOwn(watermark)
+	}
+	return n
+}
+
+func (t *Table) readyOwn(watermark int64) int {
 	if watermark == t.watermark && watermark != Everything { // what has ended since did so later
 		return 0
 	}
@@ -74,14 +82,17 @@ func (t *Table) Ready(watermark int64) int {
 
 // Peek returns the decided-end time of the record that Next will give.
 func (t *Table) Peek() (end int64, ok bool) {
-	if t.taken == t.ready {
+	first := t.first()
+	if first == nil {
 		return 0, false
 	}
-	return t.ended[t.taken].end, true
+	return first.ended[first.taken].end, true
 }
 
 // Next writes the next ready record into r and frees its place.
-func (t *Table) Next(r *Record) {
+func (t *Table) Next(r *Record) { t.first().nextOwn(r) }
+
+func (t *Table) nextOwn(r *Record) {
 	if t.taken%touchAhead == 0 {
 		t.touchReady()
 	}

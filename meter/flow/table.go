@@ -18,9 +18,10 @@ type Config struct {
 	MaxFlows  int           // flows kept at once
 	CacheSize int           // lines of the decision cache; 0 for none
 	Seed      Seed
+	Overload  *Overload // nil: at the cap the flow least recently seen makes room
 }
 
-// Table is the flow table of one rule set in one worker. It is used by that
+// Table is the flow table of one rule set in one worker, with its reserves. It is used by that
 // worker's goroutine alone.
 type Table struct {
 	cfg       Config
@@ -46,6 +47,12 @@ type Table struct {
 	match   rules.Match
 	keySeed maphash.Seed
 	look    func([]wheelEntry, uint32) // t.due, bound once
+
+	relief   relief
+	reserves []*Table // the standby, the overflow: behind this table
+	step     Step
+	since    int64
+	steps    [NumSteps]uint64
 
 	cand [MaxRun]int32
 	sink uint32 // keeps the touching loads alive
@@ -84,6 +91,9 @@ func NewTable(cfg Config) *Table {
 	t.store.keyed, t.store.memory, t.wheel.memory = !t.fused, m, m
 	t.keySeed = maphash.MakeSeed()
 	t.look = t.due
+	if cfg.Overload != nil {
+		t.addReserves(cfg.Overload)
+	}
 	return t
 }
 

@@ -132,7 +132,7 @@ func TestOverload(t *testing.T) {
 	known.Prepare(&table.cfg.Seed)
 	table.Update([]Packet{known})
 	c := &table.Counts
-	if over := c.Verdicts[rules.Overload]; over != 90 || c.Verdicts[rules.Counted] != packets-90+1 {
+	if over := c.Verdicts[rules.NoRoom]; over != 90 || c.Verdicts[rules.Counted] != packets-90+1 {
 		t.Errorf("%d packets refused, want 90; %d counted", over, c.Verdicts[rules.Counted])
 	}
 	if n := table.Ready(Everything); n != leastWaiting {

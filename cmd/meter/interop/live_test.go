@@ -155,6 +155,7 @@ func timeless(records []record) []string {
 // as fast as it goes, to a meter and to dumpcap beside it: both saw the same
 // conversations, to the packet and the octet.
 func TestLiveIsCaptured(t *testing.T) {
+	t.Parallel()
 	tool(t, "tcpreplay")
 	tool(t, "dumpcap")
 	traces := os.Getenv("METER_TRACES")
