@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
 )
@@ -90,7 +92,7 @@ func (r *service) change() error {
 	if err != nil {
 		return err
 	}
-	if err := r.fixed(settings); err != nil {
+	if err := r.fixed(settings, section); err != nil {
 		return err
 	}
 	out, err := r.out.successor(section, settings)
@@ -170,11 +172,19 @@ func (r *service) reloadInput(in *runningInput) error {
 }
 
 // fixed returns an error if something changed that needs a new start.
-func (r *service) fixed(s *meter.Settings) error {
+func (r *service) fixed(s *meter.Settings, x *exporterSection) error {
 	if onlyTraces(r.settings, s) {
 		return errOnlyTraces
 	}
-	if keys := restartKeys(r.settings, s); keys != nil {
+	pages, err := r.cmd.Web.over(x.web.served)
+	if err != nil {
+		return err
+	}
+	logged, err := r.cmd.Log.over(x.log)
+	if err != nil {
+		return err
+	}
+	if keys := restartKeys(fixture{r.settings, r.pages, r.logged}, fixture{s, pages, logged}); keys != nil {
 		return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", strings.Join(keys, ", "))
 	}
 	return nil
@@ -187,16 +197,25 @@ func onlyTraces(a, b *meter.Settings) bool {
 	return slices.ContainsFunc(a.Inputs, trace) || slices.ContainsFunc(b.Inputs, trace)
 }
 
+// fixture is the configuration of what stands from the start on.
+type fixture struct {
+	settings *meter.Settings
+	pages    *web.Config // nil: none
+	logged   logs.Config
+}
+
 // restartKeys returns the keys that changed and that a running meter cannot
 // take over.
-func restartKeys(a, b *meter.Settings) (keys []string) {
+func restartKeys(a, b fixture) (keys []string) {
 	for _, c := range []struct {
 		key     string
 		changed bool
 	}{
-		{"meter.id", a.ID != b.ID},
-		{"meter.workers", a.Meter.Workers != b.Meter.Workers},
-		{"meter.decision_cache", a.Meter.CacheSize != b.Meter.CacheSize},
+		{"meter.id", a.settings.ID != b.settings.ID},
+		{"meter.workers", a.settings.Meter.Workers != b.settings.Meter.Workers},
+		{"meter.decision_cache", a.settings.Meter.CacheSize != b.settings.Meter.CacheSize},
+		{"web", !reflect.DeepEqual(a.pages, b.pages)},
+		{"log", a.logged.Format != b.logged.Format || a.logged.Level != b.logged.Level},
 	} {
 		if c.changed {
 			keys = append(keys, c.key)

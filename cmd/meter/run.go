@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/capture/ring"
@@ -56,11 +57,11 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
-	r := &service{app: a, cmd: c, settings: settings, out: out, ifaces: &meter.InterfaceTable{}, reloads: reloads{at: time.Now()}}
+	r := &service{app: a, cmd: c, settings: settings, out: out, pages: pages, logged: logged, ifaces: &meter.InterfaceTable{}, reloads: reloads{at: time.Now()}}
 	if r.inputs, err = r.build(settings, out); err != nil {
 		return usageError{err}
 	}
-	return r.run(pages)
+	return r.run()
 }
 
 // parse reads the configuration, with what the command line says over it.
@@ -97,6 +98,8 @@ type service struct {
 	*app
 	cmd    *runCmd
 	ifaces *meter.InterfaceTable
+	pages  *web.Config // that are served; nil: none
+	logged logs.Config
 
 	mu       sync.RWMutex // of what a reload changes: all below
 	settings *meter.Settings
@@ -139,14 +142,14 @@ func (r *service) input(name, text string) *runningInput {
 	return nil
 }
 
-func (r *service) run(pages *web.Config) error {
+func (r *service) run() error {
 	if err := r.open(r.inputs); err != nil {
 		return usageError{err}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.ctx, r.manager = ctx, r.newLifecycle()
-	served, err := r.serve(ctx, pages, r.hooks())
+	served, err := r.serve(ctx, r.pages, r.hooks())
 	if err != nil {
 		r.stop()
 		return usageError{err}
