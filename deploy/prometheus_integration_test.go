@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +25,9 @@ func TestAlertRules(t *testing.T) {
 // server is a Prometheus that scrapes one meter, as the job meter.
 type server struct{ address string }
 
-// startPrometheus starts one that scrapes a target every second, with rules.
-func startPrometheus(t *testing.T, target, rules string) *server {
+// startPrometheus starts one that scrapes a target and looks at its rules at
+// intervals.
+func startPrometheus(t *testing.T, target, rules string, interval time.Duration) *server {
 	t.Helper()
 	dir, s := t.TempDir(), &server{freeAddress(t)}
 	write := func(name, text string) string {
@@ -35,10 +37,10 @@ func startPrometheus(t *testing.T, target, rules string) *server {
 		}
 		return path
 	}
-	conf := write("prometheus.yml", fmt.Sprintf(`global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [%q]
-scrape_configs: [{job_name: meter, static_configs: [{targets: [%q]}]}]
-`, write("alerts.yaml", rules), target))
+	conf := write("prometheus.yml", fmt.Sprintf(`global: {scrape_interval: %v, scrape_timeout: %[1]v, evaluation_interval: %[1]v}
+rule_files: [%[2]q]
+scrape_configs: [{job_name: meter, static_configs: [{targets: [%[3]q]}]}]
+`, interval, write("alerts.yaml", rules), target))
 	start(t, tool(t, "prometheus"), "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+s.address)
 	eventually(t, "prometheus scrapes", func() bool {
 		up, err := s.query(`up{job="meter"} == 1`)
@@ -121,10 +123,14 @@ func (s *server) evaluates(t *testing.T) {
 	}
 }
 
-// hurried makes seconds of the minutes of the rules, so that a test can wait.
-func hurried(rules string) string {
-	rules = regexp.MustCompile(`(for: \d+)m\b`).ReplaceAllString(rules, "${1}s")
-	return regexp.MustCompile(`\[(\d+)m\]`).ReplaceAllString(rules, "[${1}s]")
+// hurried makes less of the minutes of the rules, so that a test can wait.
+func hurried(rules string, minute time.Duration) string {
+	short := func(m string) string {
+		digits := regexp.MustCompile(`\d+`).FindString(m)
+		n, _ := strconv.Atoi(digits) // they are digits
+		return strings.Replace(m, digits+"m", fmt.Sprintf("%dms", n*int(minute/time.Millisecond)), 1)
+	}
+	return regexp.MustCompile(`(for: \d+m\b|\[\d+m\])`).ReplaceAllStringFunc(rules, short)
 }
 
 // filledIn puts values in place of what Grafana does.
@@ -133,78 +139,50 @@ func filledIn(expr, ruleset string) string {
 }
 
 // showDashboards runs every query of every dashboard and returns how many
-// series each has. Those of families that are not served yet may have none.
+// series each has.
 func (s *server) showDashboards(t *testing.T, ruleset string) {
 	t.Helper()
 	var table strings.Builder
-	empty := 0
 	for expr, place := range queries() {
-		var values []string
-		var err error
-		for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && len(values) == 0; time.Sleep(200 * time.Millisecond) {
-			if values, err = s.query(filledIn(expr, ruleset)); err != nil {
-				t.Errorf("%s: %v", place, err)
-				break
-			}
-			if later(expr) {
-				break
-			}
+		values, err := s.soon(filledIn(expr, ruleset))
+		if err != nil {
+			t.Errorf("%s: %v", place, err)
 		}
 		if len(values) == 0 {
-			empty++
-			if !later(expr) {
-				t.Errorf("%s has no data: %s", place, expr)
-			}
+			t.Errorf("%s has no data: %s", place, expr)
 		}
 		if slices.Contains(values, "NaN") {
 			t.Errorf("%s is not a number: %s", place, expr)
 		}
-		fmt.Fprintf(&table, "%4d  %s\n", len(values), place)
+		fmt.Fprintf(&table, "%4d  %-50s %s\n", len(values), place, expr)
 	}
 	lines := strings.SplitAfter(table.String(), "\n")
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[min(6, len(a)):], b[min(6, len(b)):]) })
-	t.Logf("series of each of %d queries; %d have none yet:\n%s", len(queries()), empty, strings.Join(lines, ""))
+	t.Logf("series of each of %d queries:\n%s", len(queries()), strings.Join(lines, ""))
 }
 
-// later tells whether a query asks for a family that is not served yet.
-func later(expr string) bool {
-	return slices.ContainsFunc(notServedYet(), func(name string) bool { return strings.Contains(expr, name) })
-}
-
-// TestWatched has Prometheus scrape the running meter, runs all queries of all
-// dashboards, and has alerts fire and clear.
-func TestWatched(t *testing.T) {
-	needRoot(t) // to read an interface
-	feed, listen := newFeed(t, "http-tls.pcap"), freeAddress(t)
-	config := configure(t, "watched.yaml", map[string]string{"TRACE": feed.path, "STATE": open(t), "LISTEN": listen})
-	meter := start(t, execStart(t, unpacked(t), config)...)
-	s := startPrometheus(t, listen, hurried(text(t, "deploy/prometheus/alerts.yaml")))
-	time.Sleep(12 * time.Second) // no alert looks back further, but for days
-	s.evaluates(t)
-	s.showDashboards(t, "default")
-	fires(t, s, nil)
-
-	feed.held.Store(true)
-	fires(t, s, []string{"MeterNoTraffic"})
-	feed.held.Store(false)
-	fires(t, s, nil)
-
-	if err := meter.Process.Kill(); err != nil {
-		t.Fatal(err)
+// soon returns the values of an expression, and waits a while for them.
+func (s *server) soon(expr string) (values []string, err error) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		values, err = s.query(expr)
+		if err != nil || len(values) > 0 || time.Now().After(end) {
+			return values, err
+		}
 	}
-	fires(t, s, []string{"MeterDown"})
-	start(t, meter.Args...)
-	fires(t, s, nil)
 }
 
-// fires waits until just these alerts fire.
+// fires waits until just these alerts fire, and tells the way there.
 func fires(t *testing.T, s *server, want []string) {
 	t.Helper()
 	begin := time.Now()
 	var got []string
-	defer func() { t.Logf("after %v: %v", time.Since(begin).Round(time.Second), got) }()
+	var way strings.Builder
+	defer func() { t.Logf("waiting for %v:%s", want, way.String()) }()
 	eventually(t, fmt.Sprintf("%v fire and no others", want), func() bool {
-		got = s.firing(t)
+		if now := s.firing(t); way.Len() == 0 || !slices.Equal(now, got) {
+			got = now
+			fmt.Fprintf(&way, " %.1fs %v", time.Since(begin).Seconds(), got)
+		}
 		return slices.Equal(got, want)
 	})
 }

@@ -27,7 +27,6 @@ func TestSystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("drop-in.conf", "[Service]\nBindReadOnlyPaths=/trial\n")
 	write("trial.service", `[Unit]
 Description=The trial of TestSystemd
 Requires=basic.target
@@ -40,12 +39,10 @@ Type=oneshot
 ExecStart=/bin/bash /trial/systemd.sh
 StandardOutput=file:/trial/log
 `)
-	feed := newFeed(t, "http-tls.pcap")
 	name := fmt.Sprintf("meter-deploy-%d", os.Getpid())
 	defer removeGroups(t)
 	p := start(t, append(controlGroups(), "systemd-nspawn", "--directory="+overMachine(t), "--register=no", "--keep-unit", "--quiet",
-		"--private-network", "--link-journal=no", "--machine="+name, "--bind="+dir+":/trial", "--bind="+feed.path+":/trial/trace",
-		"--bind-ro="+filepath.Join(dir, "trial.service")+":/etc/systemd/system/trial.service",
+		"--private-network", "--link-journal=no", "--machine="+name, "--bind="+dir+":/trial", "--bind-ro="+filepath.Join(dir, "trial.service")+":/etc/systemd/system/trial.service",
 		"--boot", "--", "systemd.unit=trial.service", "systemd.log_color=no")...)
 	status := p.end(t)
 	log, err := os.ReadFile(filepath.Join(dir, "log"))
@@ -69,6 +66,10 @@ StandardOutput=file:/trial/log
 		"is active: active, running, of type notify\n" +
 		"is runs as meter, " + caps + "seccomp 2\n" +
 		"is state: meter 700\n" +
+		"is the time of its start is told\n" +
+		"is ready: HTTP/1.0 200 OK\n" +
+		"is reloaded: success 1, rule set \"name\": \"hosts\", active\n" +
+		"is hung up: success 1, active\n" +
 		"is reload of a mistake: refused, active\n" +
 		"is upgraded: restarted, active\n" +
 		"is the configuration is kept\n" +

@@ -83,10 +83,14 @@ func (c *Common) Line(giveUp time.Duration) LineConfig {
 }
 
 // Datagrams is Line for UDP: looking for a way costs little, and so is not put
-// off for long.
+// off for long. Live, where it never gives up, it says that it finds none.
 func (c *Common) Datagrams(giveUp time.Duration) LineConfig {
 	l := c.Line(giveUp)
 	l.MaxWait = min(l.MaxWait, 5*time.Second)
+	if c.Live {
+		log := c.Logger().With("collector", c.Address)
+		l.Failed = func(err error) { log.Warn("no way to the collector", "error", err) }
+	}
 	return l
 }
 

@@ -147,6 +147,9 @@ func (q *Queue) Run(ctx context.Context) error {
 	if s, ok := q.sink.(Starter); ok {
 		s.Start(ctx)
 	}
+	if q.owned { // what it writes to is open
+		q.stats.Up.Store(true)
+	}
 	err := q.feed(ctx)
 	q.end()
 	if cerr := q.sink.Close(); cerr != nil {

@@ -178,3 +178,35 @@ func TestUDPTellsTemplatesBeforeData(t *testing.T) {
 		u.Close()
 	}
 }
+
+// TestUDPOpens has a collector whose name is not known at first: the exporter is
+// up as soon as there is a way to it, without a record.
+func TestUDPOpens(t *testing.T) {
+	a, _, port := twoCollectors(t)
+	names, stats, failed := &fakeResolver{}, &Stats{}, 0
+	names.set(errors.New("server misbehaving"))
+	u := NewUDP(LineConfig{Address: "collector.example:" + port, MaxWait: 50 * time.Millisecond, Resolver: names, Failed: func(error) { failed++ }}, nil)
+	defer u.Close()
+	u.Open(stats)
+	if stats.Up.Load() || failed != 1 {
+		t.Errorf("up: %v, told %d times", stats.Up.Load(), failed)
+	}
+	u.Open(stats) // too early for another attempt
+	if failed != 1 {
+		t.Errorf("tried %d times at once", failed)
+	}
+	names.set(nil, "127.0.0.1")
+	time.Sleep(firstWait)
+	u.Open(stats)
+	if !stats.Up.Load() {
+		t.Error("not up")
+	}
+	stats.Up.Store(false) // as after an error of something else
+	u.Open(stats)
+	if stats.Up.Load() {
+		t.Error("up again, though nothing was tried")
+	}
+	if err := u.Send([]byte("one")); err != nil || receive(a) != "one" {
+		t.Errorf("nothing came: %v", err)
+	}
+}

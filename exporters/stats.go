@@ -85,10 +85,12 @@ type Stats struct {
 	Rerouted atomic.Uint64 // records meant for this exporter of a group that others got: it was away
 	Errors   atomic.Uint64 // calls of the Sink that failed
 	Queued   atomic.Int64  // records that wait in the queue
-	Up       atomic.Bool   // the last thing tried succeeded
+	Up       atomic.Bool   // file or socket open, collector connected, and the last thing tried succeeded
 
 	SpoolOctets  atomic.Int64  // of the files of the spool
 	SpoolRecords atomic.Int64  // flow records in the spool that were not sent yet
+	SpoolOldest  atomic.Int64  // decided-end time of the first of them, ns since 1970; 0: there are none
+	SpoolLimit   atomic.Int64  // octets that its files may have; 0: there is no spool
 	SpoolGaps    atomic.Uint64 // times that records were lost from the spool
 
 	dropped   [NumReasons]drops

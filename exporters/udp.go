@@ -18,6 +18,7 @@ type UDP struct {
 	stale   bool      // the collector may have lost our templates
 	told    time.Time // when it was last told them because of that
 	telling bool
+	failing bool // the last datagram could not be sent
 	renew   func()
 }
 
@@ -32,6 +33,17 @@ func NewUDP(cfg LineConfig, renew func()) *UDP {
 
 // Start sets the context that ends all waiting.
 func (u *UDP) Start(ctx context.Context) { u.ctx = ctx }
+
+// Open makes the socket, if there is none, and is to be called again about every
+// second: so a collector whose name or network is not there is known before the
+// first record. An exporter with a socket is up until sending tells otherwise.
+func (u *UDP) Open(s *Stats) {
+	if u.conn != nil || time.Now().Before(u.next) {
+		return
+	}
+	err := u.dial() // which tells LineConfig.Failed
+	s.Up.Store(err == nil && !u.failing && u.Reached())
+}
 
 func (u *UDP) reach() (net.Conn, error) {
 	to, err := u.where.find(u.ctx)
@@ -58,6 +70,7 @@ func (u *UDP) Send(msg []byte) error {
 		u.tell()
 	}
 	err := u.write(msg)
+	u.failing = err != nil
 	if err != nil && !errors.Is(err, syscall.EMSGSIZE) {
 		u.where.doubt()
 		u.stale = true

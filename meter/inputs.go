@@ -24,7 +24,11 @@ type Input struct {
 	// whose text stays goes on over a reload.
 	Text string
 
-	filter conf.Value // Filter, before the networks and sets that it names are known
+	// FilterIn says where Filter is applied.
+	FilterIn FilterIn
+
+	filter   conf.Value // Filter, before the networks and sets that it names are known
+	filterIn conf.Value
 }
 
 // LiveInput returns an input of live interfaces with the default settings.
@@ -89,6 +93,7 @@ func parseInput(v conf.Value) Input {
 		"offload":     func(v conf.Value) { live.Offload = ring.Offload(v.Enum("segments", "frames", "always-segments")) },
 		"bpf":         func(v conf.Value) { parseBPF(v, &live) },
 		"filter":      func(v conf.Value) { in.filter = v },
+		"filter_in":   func(v conf.Value) { in.filterIn, in.FilterIn = v, FilterIn(v.Enum(filterIns...)) },
 		"sample":      func(v conf.Value) { in.Sample = int(v.Int(1, maxSample)) },
 		"own_traffic": func(v conf.Value) { in.Own = v.Enum("leave-out", "meter") == 1 },
 	})
@@ -103,6 +108,7 @@ func parseInput(v conf.Value) Input {
 	case in.Traces == nil:
 		v.Errorf("interface: eth0, or traces: [/var/traces/*.pcap.gz]", "an input without interfaces and traces")
 	}
+	in.checkFilterIn()
 	return in
 }
 

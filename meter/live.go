@@ -210,20 +210,17 @@ func (m *Meter) ask(do func(*liveWorker)) {
 	asked.Wait()
 }
 
-// Progress returns when the live worker that is furthest behind last showed
-// that it goes on, at least every tenth of a second. It is zero before the
-// first has begun and after the last has ended.
-func (m *Meter) Progress() time.Time {
+// Progress returns when each live worker last showed that it goes on, which it
+// does at least every tenth of a second. It is zero for one that has not begun
+// or has ended; workers that read traces are not there.
+func (m *Meter) Progress() []time.Time {
 	m.liveMu.Lock()
 	defer m.liveMu.Unlock()
-	var least int64
-	for _, l := range m.live {
-		if at := l.progress.Load(); at != 0 && (least == 0 || at < least) {
-			least = at
+	all := make([]time.Time, len(m.live))
+	for i, l := range m.live {
+		if at := l.progress.Load(); at != 0 {
+			all[i] = time.Unix(0, at)
 		}
 	}
-	if least == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, least)
+	return all
 }

@@ -210,6 +210,40 @@ func TestQuietLink(t *testing.T) {
 	}
 }
 
+// TestProgress has two workers on a quiet link, and then holds one of them up:
+// only that one is behind.
+func TestProgress(t *testing.T) {
+	rings, hold := steadyTrace(2, 20, time.Now(), time.Millisecond).rings(t, 2), make(chan struct{})
+	for _, r := range rings {
+		r.(*testRing).hold = hold
+	}
+	cfg := DefaultConfig()
+	cfg.Input = "eth0"
+	meterLive(t, cfg, rings, func(m *Meter) {
+		defer close(hold)
+		defer m.Stop()
+		time.Sleep(5 * beat)
+		for i, at := range m.Progress() {
+			if d := time.Since(at); d > 20*beat {
+				t.Errorf("worker %d is behind by %v", i, d)
+			}
+		}
+		stuck, goOn := make(chan struct{}), make(chan struct{})
+		m.live[1].requests <- func(*liveWorker) { close(stuck); <-goOn }
+		<-stuck
+		time.Sleep(10 * beat)
+		if p := m.Progress(); len(p) != 2 || p[0].Sub(p[1]) < 5*beat {
+			t.Errorf("one worker stands still: %v", p)
+		}
+		seen := map[string]uint64{}
+		progress(AccountOf([]*Meter{m}), func(v uint64, labels ...string) { seen[labels[0]+" "+labels[1]] = v })
+		if now := uint64(time.Now().Unix()); len(seen) != 2 || seen["eth0 0"] < now-2 || seen["eth0 1"] == 0 {
+			t.Errorf("at %d: %v", now, seen)
+		}
+		close(goOn)
+	})
+}
+
 // TestWallClockSetBack: a clock that is set back while the link is quiet ends
 // the flows of before.
 func TestWallClockSetBack(t *testing.T) {

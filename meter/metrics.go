@@ -1,6 +1,9 @@
 package meter
 
 import (
+	"strconv"
+	"time"
+
 	"flowmeter/meter/capture/ring"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
@@ -26,6 +29,7 @@ type Account struct {
 	Inputs   []string
 	Totals   []Totals                // by input
 	Captures [][]ring.InterfaceStats // by input; empty for traces
+	Progress [][]time.Time           // by input and worker, as Meter.Progress has them
 	RuleSets []string
 	Sum      Totals
 	Books    []Book            // of Sum, and of rule sets of the same name before a reload
@@ -49,6 +53,7 @@ func Families() []Family {
 		{"meter_capture_freezes_total", "counter", "Times the ring of a live interface was full.", []string{"input", "interface"},
 			byInterface(func(s *ring.InterfaceStats) uint64 { return s.Freezes })},
 		{"meter_interface_up", "gauge", "1 if the interface is there, up and read.", []string{"input", "interface"}, byInterface(interfaceUp)},
+		{"meter_worker_progress_timestamp_seconds", "gauge", "When a worker of a live input last went round, which it does all the time, in seconds since 1970.", []string{"input", "worker"}, progress},
 		{"meter_unsampled_packets_total", "counter", "Frames that sampling passed over.", []string{"input"},
 			byInput(func(t *Totals) uint64 { return t.Unsampled })},
 		{"meter_self_packets_total", "counter", "Packets of the meter's own export traffic, left out.", []string{"input"},
@@ -109,6 +114,17 @@ func interfaceUp(s *ring.InterfaceStats) uint64 {
 		return 1
 	}
 	return 0
+}
+
+// progress leaves out workers that have ended: they are not behind.
+func progress(a *Account, emit emitter) {
+	for i, input := range a.Inputs {
+		for worker, at := range a.Progress[i] {
+			if !at.IsZero() {
+				emit(uint64(at.Unix()), input, strconv.Itoa(worker))
+			}
+		}
+	}
 }
 
 func (m *Meter) captures() []ring.InterfaceStats {
@@ -193,6 +209,7 @@ func AccountOf(meters []*Meter) *Account {
 		a.Inputs = append(a.Inputs, m.cfg.Input)
 		a.Totals = append(a.Totals, t)
 		a.Captures = append(a.Captures, m.captures())
+		a.Progress = append(a.Progress, m.Progress())
 		a.Sum.add(&t)
 		m.addMaxFlows(a.MaxFlows)
 	}

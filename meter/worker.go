@@ -83,6 +83,10 @@ func (w *worker) frames(j *work) {
 			w.count.leaveUnsampled(f.WireLen)
 			continue
 		}
+		if f.Flags&capture.Cut != 0 {
+			w.cut(f)
+			continue
+		}
 		p := &w.run[w.n]
 		p.Time, p.Clock, p.Number = f.Time, w.clock, j.number+uint64(i)
 		p.Iface = 0
@@ -96,6 +100,24 @@ func (w *worker) frames(j *work) {
 		}
 		w.packet(p, f.Link, out)
 	}
+}
+
+// cut accounts for a frame that the kernel cut to one octet since every rule
+// set ignores it, as if it had been decoded.
+func (w *worker) cut(f *capture.Frame) {
+	out, octets := packet.NotIP, f.WireLen
+	if f.Flags&capture.CutIP != 0 {
+		out, octets = packet.OK, f.WireLen-min(uint32(f.LinkLen), f.WireLen)
+	}
+	if f.Flags&capture.Offloaded != 0 {
+		w.count.OffloadFrames++
+		w.count.OffloadPackets++
+	}
+	w.count.read(f.Link, out, f.WireLen)
+	for i := range w.lanes {
+		w.lanes[i].table.Ignore(octets)
+	}
+	w.count.ignore(f.Time, f.WireLen)
 }
 
 // offloaded takes a frame that the network card, or the kernel for it, joins

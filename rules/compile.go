@@ -72,6 +72,7 @@ func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 		in := &p.code[i]
 		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
 	}
+	p.leads = leadsOf(rules)
 	p.fused, p.conversational = isFused(rules), isConversational(rules)
 	return p
 }

@@ -9,7 +9,10 @@ import (
 
 // A Filter is an expression alone, for choosing packets before any rule set
 // sees them. It never changes and is safe for concurrent use.
-type Filter struct{ program *Program }
+type Filter struct {
+	program *Program
+	cond    *cond // what program was compiled from
+}
 
 // ParseFilter reads an expression. where names its origin in errors: a flag.
 func ParseFilter(where, text string, nets *Networks, sets Sets) (*Filter, error) {
@@ -34,7 +37,7 @@ func ReadFilter(at conf.Value, nets *Networks, sets Sets) *Filter {
 	if len(at.C.Errors) > before {
 		return nil
 	}
-	return &Filter{compile([]*rule{r}, nets, p.names, First)}
+	return &Filter{compile([]*rule{r}, nets, p.names, First), r.cond}
 }
 
 // Match tells whether the expression is true of a packet as it was sent.

@@ -19,6 +19,7 @@ type Program struct {
 	nets  *Networks
 	names []string // of numbers from firstName
 
+	leads          []lead // for the kernel
 	fused          bool
 	conversational bool
 	orient         Orient

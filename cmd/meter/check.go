@@ -45,8 +45,7 @@ func (c *checkCmd) Run(a *app) error {
 	if c.Diff != "" {
 		return c.compare(a, s, &section)
 	}
-	c.describe(a, s, out, &section)
-	return nil
+	return c.describe(a, s, out, &section)
 }
 
 // compare says what a reload would change.
@@ -64,10 +63,18 @@ func (c *checkCmd) compare(a *app, s *meter.Settings, section *exporterSection) 
 }
 
 // describe says what would run.
-func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) {
+func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) error {
 	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
 	for _, in := range s.Inputs {
 		fmt.Fprintf(a.stdout, "input %s: %v%s\n", in.Name, &in, describeSampling(sampleOf(s, &in)))
+		if in.Live == nil {
+			continue
+		}
+		plan, err := in.ForKernel(&s.Meter)
+		if err != nil {
+			return usageError{err}
+		}
+		fmt.Fprintf(a.stdout, "input %s: the kernel %v\n", in.Name, plan)
 	}
 	var home []string
 	for _, p := range s.Networks.Home() {
@@ -85,6 +92,7 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 		fmt.Fprintf(a.stdout, "web %s\n", describeWeb(web))
 	}
 	fmt.Fprintln(a.stdout, "ok")
+	return nil
 }
 
 func describeRuleSet(rs *rules.RuleSet) string {

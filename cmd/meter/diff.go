@@ -20,7 +20,8 @@ type difference struct {
 
 // print says of each input, rule set and exporter what becomes of it.
 func (d *difference) print() {
-	for _, key := range restartKeys(d.before, d.after) {
+	before := fixture{d.before, d.from.web.served, d.from.log}
+	for _, key := range restartKeys(before, fixture{d.after, d.to.web.served, d.to.log}) {
 		fmt.Fprintf(d.w, "%s: changed, which needs a new start\n", key)
 	}
 	if onlyTraces(d.before, d.after) {

@@ -99,8 +99,10 @@ func (r *service) progress() error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, in := range r.inputs {
-		if at := in.meter.Progress(); !at.IsZero() && time.Since(at) > stuck {
-			return fmt.Errorf("input %s: a worker has not shown itself since %s", in.Name, at.UTC().Format(time.RFC3339))
+		for i, at := range in.meter.Progress() {
+			if !at.IsZero() && time.Since(at) > stuck {
+				return fmt.Errorf("input %s: worker %d has not shown itself since %s", in.Name, i, at.UTC().Format(time.RFC3339))
+			}
 		}
 	}
 	return nil

@@ -37,9 +37,26 @@ func exporterFamilies() []exporterFamily {
 		{family("meter_export_breaks_total", "counter", "Connections to a collector that broke."), one(func(s *exporters.Stats) uint64 { return s.Breaks.Load() })},
 		{family("meter_export_rerouted_records_total", "counter", "Records that another collector got in place of one that was away."), one(func(s *exporters.Stats) uint64 { return s.Rerouted.Load() })},
 		{family("meter_spool_bytes", "gauge", "Octets that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolOctets.Load())) })},
+		{family("meter_spool_limit_bytes", "gauge", "Octets that may wait on disk for a collector; the oldest are deleted when there are more."), some(func(s *exporters.Stats) int64 { return s.SpoolLimit.Load() })},
 		{family("meter_spool_records", "gauge", "Records that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolRecords.Load())) })},
+		{family("meter_spool_oldest_timestamp_seconds", "gauge", "When the oldest record that waits on disk ended, in seconds since 1970; 0 if none waits."), spoolOldest},
 		{family("meter_spool_gaps_total", "counter", "Times that records were deleted from the spool or lost in it."), one(func(s *exporters.Stats) uint64 { return s.SpoolGaps.Load() })},
-		{family("meter_export_up", "gauge", "1 if the last attempt to export succeeded."), one(up)},
+		{family("meter_export_up", "gauge", "1 if the exporter gets through: its file or socket is open or its collector connected, and its last attempt succeeded."), one(up)},
+	}
+}
+
+// some leaves out exporters of which there is nothing to say.
+func some(of func(*exporters.Stats) int64) func(*exporters.Stats, func(uint64, ...string)) {
+	return func(s *exporters.Stats, emit func(uint64, ...string)) {
+		if v := of(s); v > 0 {
+			emit(uint64(v))
+		}
+	}
+}
+
+func spoolOldest(s *exporters.Stats, emit func(uint64, ...string)) {
+	if s.SpoolLimit.Load() > 0 {
+		emit(uint64(s.SpoolOldest.Load()) / 1e9)
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
 )
@@ -90,7 +92,7 @@ func (r *service) change() error {
 	if err != nil {
 		return err
 	}
-	if err := r.fixed(settings); err != nil {
+	if err := r.fixed(settings, section); err != nil {
 		return err
 	}
 	out, err := r.out.successor(section, settings)
@@ -102,6 +104,9 @@ func (r *service) change() error {
 	}
 	inputs, err := r.build(settings, out)
 	if err != nil {
+		return err
+	}
+	if err := planAll(settings); err != nil {
 		return err
 	}
 	if err := r.open(inputs); err != nil {
@@ -116,14 +121,13 @@ func (r *service) change() error {
 // swap has the inputs go over to the new settings and exporters, each between
 // two packets.
 func (r *service) swap(old []*runningInput, before *outputs) {
-	for _, in := range r.inputs {
+	for i, in := range r.inputs {
 		if !slices.Contains(old, in) {
 			r.begin(in)
 			continue
 		}
-		err := in.meter.Reload(meter.Change{RuleSets: r.settings.Meter.RuleSets, Filter: filterOf(r.settings, in.Input),
-			Sample: sampleOf(r.settings, in.Input), Selector: r.shared.selectorOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
-		if err != nil {
+		in.Input = &r.settings.Inputs[i] // says the same, perhaps of other lists
+		if err := r.reloadInput(in); err != nil {
 			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
 		}
 	}
@@ -136,12 +140,54 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 	r.out.replace(r.ctx, before, r.meters())
 }
 
+// planAll returns an error if the kernel cannot do what an input wants.
+func planAll(s *meter.Settings) error {
+	var errs []error
+	for i := range s.Inputs {
+		cfg := s.Meter
+		cfg.Filter = filterOf(s, &s.Inputs[i])
+		_, err := s.Inputs[i].ForKernel(&cfg)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// reloadInput has an input that goes on go over to the new settings. In between
+// the kernel hands over every frame whole, so that none is left out by other
+// rules than those of the moment at which it came in.
+func (r *service) reloadInput(in *runningInput) error {
+	cfg := r.settings.Meter
+	cfg.Filter = filterOf(r.settings, in.Input)
+	plan, err := in.ForKernel(&cfg)
+	if err != nil {
+		return err
+	}
+	if err := in.rings.Reprogram(in.Live.Filter, nil); err != nil {
+		return err
+	}
+	err = in.meter.Reload(meter.Change{RuleSets: cfg.RuleSets, Filter: cfg.Filter,
+		Sample: sampleOf(r.settings, in.Input), Selector: r.shared.selectorOf(r.settings, in.Input), Exporters: r.out.meterExporters()})
+	if err != nil {
+		return err
+	}
+	in.drops = plan.Drops
+	return in.rings.Reprogram(plan.Live.Filter, plan.Live.Cut)
+}
+
 // fixed returns an error if something changed that needs a new start.
-func (r *service) fixed(s *meter.Settings) error {
+func (r *service) fixed(s *meter.Settings, x *exporterSection) error {
 	if onlyTraces(r.settings, s) {
 		return errOnlyTraces
 	}
-	if keys := restartKeys(r.settings, s); keys != nil {
+	pages, err := r.cmd.Web.over(x.web.served)
+	if err != nil {
+		return err
+	}
+	logged, err := r.cmd.Log.over(x.log)
+	if err != nil {
+		return err
+	}
+	if keys := restartKeys(fixture{r.settings, r.pages, r.logged}, fixture{s, pages, logged}); keys != nil {
 		return fmt.Errorf("%s changed: that needs a new start (systemctl restart meter)", strings.Join(keys, ", "))
 	}
 	return nil
@@ -154,16 +200,25 @@ func onlyTraces(a, b *meter.Settings) bool {
 	return slices.ContainsFunc(a.Inputs, trace) || slices.ContainsFunc(b.Inputs, trace)
 }
 
+// fixture is the configuration of what stands from the start on.
+type fixture struct {
+	settings *meter.Settings
+	pages    *web.Config // nil: none
+	logged   logs.Config
+}
+
 // restartKeys returns the keys that changed and that a running meter cannot
 // take over.
-func restartKeys(a, b *meter.Settings) (keys []string) {
+func restartKeys(a, b fixture) (keys []string) {
 	for _, c := range []struct {
 		key     string
 		changed bool
 	}{
-		{"meter.id", a.ID != b.ID},
-		{"meter.workers", a.Meter.Workers != b.Meter.Workers},
-		{"meter.decision_cache", a.Meter.CacheSize != b.Meter.CacheSize},
+		{"meter.id", a.settings.ID != b.settings.ID},
+		{"meter.workers", a.settings.Meter.Workers != b.settings.Meter.Workers},
+		{"meter.decision_cache", a.settings.Meter.CacheSize != b.settings.Meter.CacheSize},
+		{"web", !reflect.DeepEqual(a.pages, b.pages)},
+		{"log", a.logged.Format != b.logged.Format || a.logged.Level != b.logged.Level},
 	} {
 		if c.changed {
 			keys = append(keys, c.key)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/capture/ring"
@@ -56,14 +57,14 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
-	r := &service{app: a, cmd: c, settings: settings, out: out, shared: &shared{}, reloads: reloads{at: time.Now()}}
+	r := &service{app: a, cmd: c, settings: settings, out: out, pages: pages, logged: logged, shared: &shared{}, reloads: reloads{at: time.Now()}}
 	if err := out.holdSampling(settings); err != nil {
 		return usageError{err}
 	}
 	if r.inputs, err = r.build(settings, out); err != nil {
 		return usageError{err}
 	}
-	return r.run(pages)
+	return r.run()
 }
 
 // parse reads the configuration, with what the command line says over it.
@@ -100,6 +101,8 @@ type service struct {
 	*app
 	cmd    *runCmd
 	shared *shared
+	pages  *web.Config // that are served; nil: none
+	logged logs.Config
 
 	mu       sync.RWMutex // of what a reload changes: all below
 	settings *meter.Settings
@@ -142,14 +145,14 @@ func (r *service) input(name, text string) *runningInput {
 	return nil
 }
 
-func (r *service) run(pages *web.Config) error {
+func (r *service) run() error {
 	if err := r.open(r.inputs); err != nil {
 		return usageError{err}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.ctx, r.manager = ctx, r.newLifecycle()
-	served, err := r.serve(ctx, pages, r.hooks())
+	served, err := r.serve(ctx, r.pages, r.hooks())
 	if err != nil {
 		r.stop()
 		return usageError{err}
@@ -277,13 +280,17 @@ func (r *service) printAccount() {
 		}
 		printSummary(report, in.meter)
 		if in.rings != nil {
-			printCapture(report, in.rings.Stats())
+			printCapture(report, in.rings.Stats(), in.drops)
 		}
 	}
 }
 
-// printCapture prints what the kernel says of live interfaces.
-func printCapture(w io.Writer, all []ring.InterfaceStats) {
+// printCapture prints what the kernel says of live interfaces, and whether the
+// account starts behind a filter of the kernel.
+func printCapture(w io.Writer, all []ring.InterfaceStats, drops string) {
+	if drops != "" {
+		fmt.Fprintf(w, "the account starts behind the kernel's filter (%s:), which drops without counting\n", drops)
+	}
 	for i := range all {
 		s := &all[i]
 		fmt.Fprintf(w, "%s: %s came in, %d dropped by the kernel for want of room in the ring\n", s.Name, plural(s.Packets, "frame"), s.Drops)

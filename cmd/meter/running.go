@@ -18,6 +18,7 @@ type runningInput struct {
 	*meter.Input
 	meter   *meter.Meter
 	rings   *ring.Input // nil for traces
+	drops   string      // what the kernel drops frames by; "" for nothing
 	workers int
 	open    bool // its rings
 	started bool
@@ -39,9 +40,13 @@ func newRunningInput(s *meter.Settings, in *meter.Input, shared *shared, out *ou
 	cfg.Filter, cfg.Sample, cfg.Selector = filterOf(s, in), sampleOf(s, in), shared.selectorOf(s, in)
 	r := &runningInput{Input: in, workers: cfg.Workers, ended: make(chan struct{})}
 	if in.Live != nil {
-		live := *in.Live
+		plan, err := in.ForKernel(&cfg)
+		if err != nil {
+			return nil, err
+		}
+		live := plan.Live
 		live.Workers, live.Log = cfg.Workers, log.With("input", in.Name)
-		var err error
+		r.drops = plan.Drops
 		if r.rings, err = ring.New(live); err != nil {
 			return nil, fmt.Errorf("input %s: %w", in.Name, err)
 		}

@@ -79,16 +79,33 @@ func exporterStatus(name string, st *exporters.Stats) web.ExporterStatus {
 	for r := range exporters.NumReasons {
 		s.Dropped[r.String()] = st.Dropped(r)
 	}
+	s.Spool = spoolStatus(st)
 	return s
 }
 
-// down returns a line for each exporter whose last attempt failed. One that has
-// had nothing to export is not down.
+// spoolStatus returns nil where there is no spool.
+func spoolStatus(st *exporters.Stats) *web.SpoolStatus {
+	limit := st.SpoolLimit.Load()
+	if limit == 0 {
+		return nil
+	}
+	s := &web.SpoolStatus{Octets: uint64(max(0, st.SpoolOctets.Load())), Limit: uint64(limit), Records: uint64(max(0, st.SpoolRecords.Load()))}
+	if oldest := st.SpoolOldest.Load(); oldest != 0 {
+		at := time.Unix(0, oldest).UTC()
+		s.Oldest = &at
+	}
+	return s
+}
+
+// down returns a line for each exporter that is not up. Reading traces, one that
+// has had nothing to export is not down: it connects when it has.
 func (o *outputs) down() []string {
 	var lines []string
 	for _, q := range o.queues {
-		if st := q.Stats(); st.Errors.Load() > 0 && !st.Up.Load() {
-			lines = append(lines, "exporter "+q.Name()+": its last attempt failed")
+		st := q.Stats()
+		waits := o.queue.Lossless && st.Errors.Load() == 0
+		if !st.Up.Load() && !waits {
+			lines = append(lines, "exporter "+q.Name()+" is down")
 		}
 	}
 	return lines

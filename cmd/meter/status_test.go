@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"flowmeter/exporters"
@@ -31,6 +32,13 @@ func TestStatusOf(t *testing.T) {
 	st.Sent(3, 300)
 	st.Queued.Store(2)
 	st.Drop(exporters.QueueFull, exporters.Tally{Records: 1})
+	if e := statusOf(a, out).Exporters[0]; e.Spool != nil {
+		t.Errorf("there is no spool: %+v", e.Spool)
+	}
+	st.SpoolLimit.Store(1 << 20)
+	st.SpoolOctets.Store(100)
+	st.SpoolRecords.Store(7)
+	st.SpoolOldest.Store(1e18)
 
 	s := statusOf(a, out)
 	in, rs, ex := s.Inputs[0], s.RuleSets[0], s.Exporters[0]
@@ -43,6 +51,9 @@ func TestStatusOf(t *testing.T) {
 	if ex.Name != "jsonl" || !ex.Up || ex.Records != 3 || ex.Octets != 300 || ex.Queued != 2 || ex.Dropped["queue_full"] != 1 {
 		t.Errorf("exporter %+v", ex)
 	}
+	if sp := ex.Spool; sp.Octets != 100 || sp.Limit != 1<<20 || sp.Records != 7 || sp.Oldest.UnixNano() != 1e18 {
+		t.Errorf("spool %+v", sp)
+	}
 	if s.Balance.Packets != 10 || !s.Balance.Closes || s.Balance.Open != "" {
 		t.Errorf("balance %+v", s.Balance)
 	}
@@ -52,7 +63,7 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
-// TestDown has an exporter that has had nothing to do, then fails, then works.
+// TestDown has an exporter that is not open yet, works, fails, and works again.
 func TestDown(t *testing.T) {
 	out := newOutputs(true, slog.New(slog.DiscardHandler))
 	sink, err := text.NewJSON(io.Discard, flow.ToMillis, nil)
@@ -61,15 +72,36 @@ func TestDown(t *testing.T) {
 	}
 	out.add("jsonl", sink)
 	st := out.queues[0].Stats()
-	if d := out.down(); d != nil {
-		t.Errorf("at the start: %q", d)
+	down := func(when string, want ...string) {
+		t.Helper()
+		if d := out.down(); !slices.Equal(d, want) {
+			t.Errorf("%s: %q", when, d)
+		}
 	}
+	down("before it runs", "exporter jsonl is down")
+	st.Up.Store(true)
+	down("open")
 	st.Errors.Add(1)
-	if d := out.down(); len(d) != 1 || d[0] != "exporter jsonl: its last attempt failed" {
-		t.Errorf("after an error: %q", d)
-	}
+	st.Up.Store(false)
+	down("after an error", "exporter jsonl is down")
 	st.Sent(1, 100)
+	down("after a record")
+}
+
+// TestDownWhileTracesAreRead has an exporter that connects with its first
+// record, and so is not down before.
+func TestDownWhileTracesAreRead(t *testing.T) {
+	out := newOutputs(false, slog.New(slog.DiscardHandler))
+	sink, err := text.NewJSON(io.Discard, flow.ToMillis, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.add("jsonl", sink)
 	if d := out.down(); d != nil {
-		t.Errorf("after that: %q", d)
+		t.Errorf("before the first record: %q", d)
+	}
+	out.queues[0].Stats().Errors.Add(1)
+	if d := out.down(); len(d) != 1 {
+		t.Errorf("after an error: %q", d)
 	}
 }

@@ -20,16 +20,19 @@ eventually() {
 	return 1
 }
 
-# metrics prints the page of metrics.
-metrics() {
+# page prints a page of the meter.
+page() {
 	exec 3<>/dev/tcp/127.0.0.1/9469 || return
-	printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+	printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&3
 	cat <&3
 	exec 3>&-
 }
 
+# metric prints the value of a series.
+metric() { page /metrics | awk -v name="$1" '$1 == name { printf "%.0f\n", $2 }'; }
+
 # reads tells whether the service has read packets.
-reads() { metrics | grep -E '^meter_packets_read_total[^ ]* [1-9]'; }
+reads() { page /metrics | grep -E '^meter_packets_read_total[^ ]* [1-9]'; }
 
 property() { systemctl show -P "$1" meter; }
 
@@ -41,9 +44,7 @@ systemctl start meter && is "started without inputs" || true
 eventually systemctl is-failed meter
 is "without inputs: $(property Result), status $(property ExecMainStatus), restarts $(property NRestarts)"
 
-mkdir -p /etc/systemd/system/meter.service.d
 cp /trial/config.yaml /etc/meter/config.yaml
-cp /trial/drop-in.conf /etc/systemd/system/meter.service.d/trial.conf
 systemctl daemon-reload
 systemctl reset-failed meter
 systemctl enable --now meter
@@ -52,6 +53,26 @@ pid=$(property MainPID)
 is "active: $(property ActiveState), $(property SubState), of type $(property Type)"
 is "runs as $(ps -o user= -p "$pid"), $(grep -E '^Cap(Prm|Eff|Bnd|Amb)' "/proc/$pid/status" | tr -s '\n\t' ' ')seccomp $(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")"
 is "state: $(stat -c '%U %a' /var/lib/private/meter)"
+
+start=$(date -d "$(ps -o lstart= -p "$pid")" +%s)
+metric process_start_time_seconds | awk -v want="$start" '$1 >= want - 3 && $1 <= want + 3 { exit }; { exit 1 }' && is "the time of its start is told"
+is "ready: $(page /-/ready | head -1 | tr -d '\r')"
+
+echo 'rulesets: [{name: hosts, rules: [{save: [ip.src], do: count}]}]' >>/etc/meter/config.yaml
+systemctl reload meter
+reloaded() { page /status | grep -c '"lastReload": {'; }
+eventually reloaded
+page /status | tail -n +2 | sed -n '/"lastReload"/,/}/p'
+is "reloaded: success $(metric meter_reload_success), rule set $(page /status | grep -o '"name": "hosts"' | head -1), $(property ActiveState)"
+test "$(property MainPID)" = "$pid" || is "another process"
+
+# Without systemd.
+before=$(metric meter_reload_timestamp_seconds)
+again() { test "$(metric meter_reload_timestamp_seconds)" -gt "$before"; }
+sleep 1
+kill -HUP "$pid"
+eventually again
+is "hung up: success $(metric meter_reload_success), $(property ActiveState)"
 
 echo 'mistake: 1' >>/etc/meter/config.yaml
 systemctl reload meter && is "reloaded a mistake" || is "reload of a mistake: refused, $(property ActiveState)"

@@ -90,7 +90,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"{address: 'a:1', transport: tcp, spool: {size: 1GiB}}", "no dir"},
 		{"{address: 'a:1', transport: tcp, spool: {dir: /x, size: 1GB}}", "expected a size"},
 		{"{address: 'a:1', transport: tcp, spool: {dir: /x, size: 100KiB}}", "at least 1MiB"},
-		{"{address: 'a:1', transport: tcp, spool: {dir: /x, size: 99999999TiB}}", "too large"},
+		{"{address: 'a:1', transport: tcp, spool: {dir: /x, size: 99999999TiB}}", "out of range"},
 		{"{address: 'a:1', transport: tcp, spool: {dir: /x, age: 1ms}}", "out of range"},
 	} {
 		v, errs := conf.Parse("c.yaml", []byte(tc.yaml))

@@ -490,3 +490,38 @@ func lastLine(t *testing.T, path string) (given, spooled int) {
 	}
 	return given, spooled
 }
+
+// TestLiveUpBeforeRecords has a collector come, go and come back while there
+// is nothing to export.
+func TestLiveUpBeforeRecords(t *testing.T) {
+	eachTransport(t, func(t *testing.T, secure bool) {
+		p, cfg := newPeer(t, secure)
+		f := feed(t, cfg)
+		up := func() bool { return f.e.Stats().Up.Load() }
+		time.Sleep(1500 * time.Millisecond) // a tick or two
+		if up() {
+			t.Error("up without a collector")
+		}
+		p.run()
+		until(t, "up", 10*time.Second, up)
+		p.signal(syscall.SIGKILL)
+		until(t, "down", 10*time.Second, func() bool { return !up() })
+		p.run()
+		until(t, "up again", 10*time.Second, up)
+		f.end()
+	})
+}
+
+// TestFileUpBeforeRecords opens a file that can be written, and one that cannot.
+func TestFileUpBeforeRecords(t *testing.T) {
+	for path, want := range map[string]bool{t.TempDir() + "/flows.ipfix": true, "/no/such/flows.ipfix": false} {
+		cfg := Default()
+		cfg.Transport, cfg.Path, cfg.Live = File, path, true
+		f := feed(t, cfg)
+		time.Sleep(100 * time.Millisecond)
+		if up := f.e.Stats().Up.Load(); up != want {
+			t.Errorf("%s: up is %v", path, up)
+		}
+		f.end()
+	}
+}

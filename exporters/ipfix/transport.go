@@ -51,7 +51,9 @@ type streamOut struct {
 	*exporters.Stream
 }
 
-func (o *streamOut) start(context.Context) {}
+// start opens the file, if that was not done. If it cannot be, the first record
+// says so.
+func (o *streamOut) start(context.Context) { o.e.stats.Up.Store(o.Open() == nil) }
 func (o *streamOut) open() error           { return o.Open() }
 
 func (o *streamOut) begin() error {

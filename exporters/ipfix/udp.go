@@ -27,6 +27,9 @@ func newUDPOut(e *Exporter) *udpOut {
 func (o *udpOut) start(ctx context.Context) {
 	o.ctx = ctx
 	o.udp.Start(ctx)
+	if o.e.cfg.Live {
+		o.udp.Open(&o.e.stats)
+	}
 }
 
 func (o *udpOut) open() error { return nil }
@@ -82,6 +85,7 @@ func (o *udpOut) stale(now time.Time) bool {
 
 // flush is called about every second.
 func (o *udpOut) flush() error {
+	o.udp.Open(&o.e.stats)
 	if o.e.opened {
 		o.udp.Check()
 	}

@@ -51,6 +51,9 @@ func (e *Exporter) Stats() *exporters.Stats { return &e.stats }
 func (e *Exporter) Start(ctx context.Context) {
 	e.ctx = ctx
 	e.udp.Start(ctx)
+	if e.cfg.Live {
+		e.udp.Open(&e.stats)
+	}
 }
 
 // Export adds the records of a batch to the packet that is being filled, and
@@ -175,6 +178,7 @@ func (e *Exporter) header(b []byte) {
 // Tick sends what waits, live.
 func (e *Exporter) Tick(time.Time) error {
 	if e.cfg.Live {
+		e.udp.Open(&e.stats)
 		e.flush()
 	}
 	return e.done()

@@ -76,6 +76,9 @@ func (e *Exporter) Stats() *exporters.Stats { return &e.stats }
 func (e *Exporter) Start(ctx context.Context) {
 	e.ctx = ctx
 	e.udp.Start(ctx)
+	if e.cfg.Live {
+		e.udp.Open(&e.stats)
+	}
 }
 
 // Export adds the records of a batch to the packet that is being filled, and
@@ -300,6 +303,7 @@ func (e *Exporter) Tick(now time.Time) error {
 	if !e.cfg.Live {
 		return nil
 	}
+	e.udp.Open(&e.stats)
 	e.flush()
 	if e.sequence > 0 {
 		e.udp.Check()

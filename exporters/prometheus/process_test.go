@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
 // value returns the value of a series of a page.
@@ -86,5 +89,23 @@ func TestProcessFamilies(t *testing.T) {
 		if !strings.Contains(page.String(), head) {
 			t.Errorf("the page lacks\n%s", head)
 		}
+	}
+}
+
+// TestStart checks that the time of the start is there once, whether or not the
+// kernel tells it, and that both agree.
+func TestStart(t *testing.T) {
+	start := func(r *client.Registry) float64 {
+		var page bytes.Buffer
+		if err := (&Process{withStart(r)}).Write(&page); err != nil {
+			t.Fatal(err)
+		}
+		return value(t, page.String(), "process_start_time_seconds")
+	}
+	full := client.NewRegistry()
+	full.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	own, kernels := start(client.NewRegistry()), start(full)
+	if d := own - kernels; d < -3 || d > 3 || own > float64(time.Now().Unix()+1) {
+		t.Errorf("began at %v, as the kernel says at %v", own, kernels)
 	}
 }

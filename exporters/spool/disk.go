@@ -59,6 +59,7 @@ func OpenDisk(cfg Config, generation uint64, stats *exporters.Stats, log *slog.L
 		d.running.file.Close()
 		return nil, f, err
 	}
+	stats.SpoolLimit.Store(cfg.Size)
 	return d, f, d.running.note(0)
 }
 
@@ -136,11 +137,17 @@ func (d *Disk) gap(what string, g *segment, why exporters.Reason, t exporters.Ta
 // account brings the gauges up to date.
 func (d *Disk) account() {
 	var unsent uint64
+	var oldest int64
 	for _, g := range d.segments {
-		unsent += g.unsent().Records
+		n := g.unsent().Records
+		if unsent == 0 && n > 0 {
+			oldest = g.oldest()
+		}
+		unsent += n
 	}
 	d.stats.SpoolOctets.Store(d.octets)
 	d.stats.SpoolRecords.Store(int64(unsent))
+	d.stats.SpoolOldest.Store(oldest)
 }
 
 // Start is the number of the first message that is there, End that after the

@@ -473,3 +473,35 @@ func FuzzPosition(f *testing.F) {
 		}
 	})
 }
+
+// TestDiskOldest watches the time of the oldest record that was never sent, as
+// messages of different times are read.
+func TestDiskOldest(t *testing.T) {
+	d, stats, _ := open(t, config(t), 1)
+	if at, limit := stats.SpoolOldest.Load(), stats.SpoolLimit.Load(); at != 0 || limit != 4<<20 {
+		t.Errorf("empty: oldest %d, limit %d", at, limit)
+	}
+	for n := uint64(1); n <= 3; n++ {
+		m := message(n, 10)
+		m.Flows.First, m.Flows.Last = int64(n)*100, int64(n)*100+50
+		if err := d.Append(&m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at := stats.SpoolOldest.Load(); at != 100 {
+		t.Errorf("nothing sent: oldest %d", at)
+	}
+	if err := d.Rewind(3); err != nil { // the first two were sent, as their export time
+		t.Fatal(err)
+	}
+	if at := stats.SpoolOldest.Load(); at != 1_600_000_000e9 {
+		t.Errorf("the first two sent: oldest %d", at)
+	}
+	drain(t, d)
+	if at := stats.SpoolOldest.Load(); at != 0 {
+		t.Errorf("all sent: oldest %d", at)
+	}
+	if err := d.Close(4); err != nil {
+		t.Error(err)
+	}
+}

@@ -35,6 +35,15 @@ func (g *segment) unsent() exporters.Tally {
 	return t
 }
 
+// oldest returns about when the first record of the segment that was never sent
+// ended: at the earliest when the last one that was sent did.
+func (g *segment) oldest() int64 {
+	if g.sent.Records > 0 {
+		return g.sent.Last
+	}
+	return g.flows.First
+}
+
 // suffix of segments: they are IPFIX files.
 const suffix = ".ipfix"
 

@@ -64,6 +64,7 @@ type ExporterStatus struct {
 // SpoolStatus is what waits on disk for a collector to come back.
 type SpoolStatus struct {
 	Octets  uint64     `json:"octets"`
+	Limit   uint64     `json:"limit"` // octets
 	Records uint64     `json:"records"`
 	Oldest  *time.Time `json:"oldest,omitempty"`
 }

@@ -24,7 +24,7 @@ func TestStatus(t *testing.T) {
 				{Name: "traces1", Traces: []string{"/var/traces/*.pcap"}, Decoded: map[string]uint64{}},
 			},
 			RuleSets:  []RuleSetStatus{{Name: "default", Flows: 5, MaxFlows: 1000, Created: 9, Ended: map[string]uint64{"idle": 4}, Verdicts: map[string]uint64{"counted": 96, "ignored": 1}, Overload: "standby"}},
-			Exporters: []ExporterStatus{{Name: "ipfix <a>", Up: true, Records: 4, Octets: 512, Resent: 1, Dropped: map[string]uint64{"queue_full": 0}, Queued: 2, Spool: &SpoolStatus{Octets: 1 << 20, Records: 77, Oldest: &at}}, {Name: "csv", Dropped: map[string]uint64{}}},
+			Exporters: []ExporterStatus{{Name: "ipfix <a>", Up: true, Records: 4, Octets: 512, Resent: 1, Dropped: map[string]uint64{"queue_full": 0}, Queued: 2, Spool: &SpoolStatus{Octets: 1 << 20, Limit: 1 << 30, Records: 77, Oldest: &at}}, {Name: "csv", Dropped: map[string]uint64{}}},
 			Reload:    &ReloadStatus{Time: at, Error: "c.yaml:1:1: unknown key"},
 			Balance:   BalanceStatus{Packets: 100, Closes: true},
 		}

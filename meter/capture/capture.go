@@ -17,6 +17,7 @@ type Frame struct {
 	// Only live interfaces tell the rest; in traces it is 0.
 	Segment uint16 // payload octets of each packet that an offloaded frame stands for (gso_size), the last one's excepted; 0 for an ordinary frame
 	Flags   Flags
+	LinkLen uint8 // of a frame that was Cut: octets of its link header
 }
 
 // Flags is a set of what a live interface tells of a frame.
@@ -27,6 +28,8 @@ const (
 	NoChecksum                     // its transport checksum is not filled in: the NIC was to do that
 	Offloaded                      // several packets in one frame, as GRO and TSO make them; without Segment it is known of TCP alone
 	OffloadedUDP                   // with Offloaded and Segment: it is UDP that is cut, not TCP
+	Cut                            // one octet was captured, since every rule set ignores it: see ring.Config
+	CutIP                          // with Cut: it is an IP packet, which fills the frame; else there is no IP in it
 )
 
 // Batch is a run of frames of one input that share one buffer. It is handed

@@ -232,6 +232,13 @@ func (t *Table) tally(v rules.Verdict, p *Packet) {
 	t.Counts.VerdictOctets[v] += uint64(p.octets())
 }
 
+// Ignore tallies a packet that the rules are known to ignore, of which nothing
+// else is: it counts for as many octets.
+func (t *Table) Ignore(octets uint32) {
+	t.Counts.Verdicts[rules.Ignored]++
+	t.Counts.VerdictOctets[rules.Ignored] += uint64(octets)
+}
+
 // octets is what a packet counts for: its IP total length; a frame without IP
 // counts as on the wire.
 func (p *Packet) octets() uint32 {

@@ -23,22 +23,29 @@ func TestOffload(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	far := fmt.Sprintf("interop-%d", os.Getpid())
-	run(t, "ip netns add %s", far)
-	t.Cleanup(func() { run(t, "ip netns del %s", far) })
-	run(t, "ip link add near type veth peer name far")
-	run(t, "ip link set far netns %s", far)
-	run(t, "ip addr add 192.0.2.1/24 dev near")
-	run(t, "ip link set near up")
+	far := farEnd(t)
 	within := "ip netns exec " + far + " "
-	run(t, "%s", within+"ip addr add 192.0.2.2/24 dev far")
-	run(t, "%s", within+"ip link set far up")
 	for _, mode := range []string{"on", "off"} {
 		for _, where := range []string{"ethtool -K near", within + "ethtool -K far"} {
 			run(t, "%s tso %s gso %s gro %s", where, mode, mode, mode)
 		}
 		t.Run("offload="+mode, func(t *testing.T) { iperf(t, far, mode) })
 	}
+}
+
+// farEnd makes another namespace, 192.0.2.2, and an interface that leads there.
+func farEnd(t *testing.T) (far string) {
+	t.Helper()
+	far = fmt.Sprintf("interop-%d", os.Getpid())
+	run(t, "ip netns add %s", far)
+	t.Cleanup(func() { run(t, "ip netns del %s", far) })
+	run(t, "ip link add near type veth peer name far")
+	run(t, "ip link set far netns %s", far)
+	run(t, "ip addr add 192.0.2.1/24 dev near")
+	run(t, "ip link set near up")
+	run(t, "%s", "ip netns exec "+far+" ip addr add 192.0.2.2/24 dev far")
+	run(t, "%s", "ip netns exec "+far+" ip link set far up")
+	return far
 }
 
 func iperf(t *testing.T, far, mode string) {

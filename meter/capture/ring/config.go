@@ -18,6 +18,8 @@ import (
 	"slices"
 
 	"golang.org/x/net/bpf"
+
+	"flowmeter/meter/cbpf"
 )
 
 // Config of one input.
@@ -29,7 +31,7 @@ type Config struct {
 	Promiscuous bool                 // also frames to others' MAC addresses; means nothing for "any"
 	Offload     Offload              // what to do about frames of several packets
 	Filter      []bpf.RawInstruction // frames for which it returns 0 are dropped in the kernel; nil for none
-	Cut         []bpf.RawInstruction // how many octets to capture of the others, up to Snaplen, never 0; nil for Snaplen
+	Cut         []bpf.RawInstruction // how many octets to capture of the others, up to Snaplen, never 0; nil for Snaplen. Frames cut to 1 are capture.Cut
 	Log         *slog.Logger         // nil: slog.Default
 }
 
@@ -43,9 +45,9 @@ const (
 	maxBlock   = 1 << 20   // a worker hands out memory in blocks
 	minBlock   = 64 << 10  // the largest page of the architectures that Go knows
 	frameRoom  = 512       // what a block holds beside the octets of its one frame
-	bpfMax     = 4096      // BPF_MAXINSNS
-	anyName    = "any"     // all interfaces through one socket
-	maxIfName  = 15        // IFNAMSIZ - 1
+	bpfMax     = cbpf.MaxLen
+	anyName    = "any" // all interfaces through one socket
+	maxIfName  = 15    // IFNAMSIZ - 1
 )
 
 // Default returns the settings of an input whose interfaces are still to be

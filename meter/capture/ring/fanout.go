@@ -1,6 +1,10 @@
 package ring
 
-import "golang.org/x/net/bpf"
+import (
+	"golang.org/x/net/bpf"
+
+	"flowmeter/meter/cbpf"
+)
 
 // Where a program finds the kernel's own offsets (linux/filter.h).
 const (
@@ -37,11 +41,11 @@ const (
 // offset 0; of one that goes out, at 0. X is where the walk stands, base what
 // loads add to it.
 type chooser struct {
-	assembler
+	cbpf.Assembler
 	base                          uint32
 	workers                       uint32
-	macs, ipv4, ipv6, guess, mpls label
-	pppoe, mix, none              label
+	macs, ipv4, ipv6, guess, mpls cbpf.Label
+	pppoe, mix, none              cbpf.Label
 }
 
 // fanoutProgram returns the program for a group of as many sockets as workers.
@@ -49,70 +53,70 @@ type chooser struct {
 // socket may read them all. One kind packet.Shard knows better: frames of
 // IEEE 802.11 (monitor mode) all go to the first worker.
 func fanoutProgram(workers int) []bpf.Instruction {
-	var a assembler
-	ether, raw, first := a.label(), a.label(), a.label()
-	a.op(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
+	var a cbpf.Assembler
+	ether, raw, first := a.Label(), a.Label(), a.Label()
+	a.Op(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
 	for _, k := range linkKinds {
 		switch k.kind {
 		case kindEthernet:
-			a.jumpIf(bpf.JumpEqual, uint32(k.hardware), ether)
+			a.JumpIf(bpf.JumpEqual, uint32(k.hardware), ether)
 		case kindRaw:
-			a.jumpIf(bpf.JumpEqual, uint32(k.hardware), raw)
+			a.JumpIf(bpf.JumpEqual, uint32(k.hardware), raw)
 		default:
-			a.jumpIf(bpf.JumpEqual, uint32(k.hardware), first)
+			a.JumpIf(bpf.JumpEqual, uint32(k.hardware), first)
 		}
 	}
-	c := chooser{assembler: a, workers: uint32(workers)}
+	c := chooser{Assembler: a, workers: uint32(workers)}
 	c.cooked()
-	c.place(first)
-	c.op(bpf.RetConstant{Val: 0})
-	c.place(raw)
+	c.Place(first)
+	c.Op(bpf.RetConstant{Val: 0})
+	c.Place(raw)
 	c.raw()
-	c.place(ether)
+	c.Place(ether)
 	c.ethernet()
-	return c.instructions()
+	return c.Instructions()
 }
 
 // begin makes the labels of one kind of link.
 func (c *chooser) begin(base uint32) {
 	c.base = base
-	for _, l := range []*label{&c.macs, &c.ipv4, &c.ipv6, &c.guess, &c.mpls, &c.pppoe, &c.mix, &c.none} {
-		*l = c.label()
+	for _, l := range []*cbpf.Label{&c.macs, &c.ipv4, &c.ipv6, &c.guess, &c.mpls, &c.pppoe, &c.mix, &c.none} {
+		*l = c.Label()
 	}
 }
 
 // ethernet begins at the type field, wherever the link header lies.
 func (c *chooser) ethernet() {
 	c.begin(0)
-	in := c.label()
-	c.op(bpf.LoadConstant{Dst: bpf.RegX}, bpf.LoadExtension{Num: bpf.ExtType})
-	c.jumpIf(bpf.JumpNotEqual, packetOutgoing, in)
-	c.op(bpf.LoadConstant{Dst: bpf.RegX, Val: etherLen})
-	c.place(in)
-	c.op(bpf.LoadAbsolute{Off: offLink + 12, Size: 2})
+	in := c.Label()
+	c.Op(bpf.LoadConstant{Dst: bpf.RegX}, bpf.LoadExtension{Num: bpf.ExtType})
+	c.JumpIf(bpf.JumpNotEqual, packetOutgoing, in)
+	c.Op(bpf.LoadConstant{Dst: bpf.RegX, Val: etherLen})
+	c.Place(in)
+	c.Op(bpf.LoadAbsolute{Off: offLink + 12, Size: 2})
 	c.etherType()
 	c.networks()
-	c.place(c.macs)
+	c.Place(c.macs)
 	c.mac(0, 4)
-	c.op(bpf.TAX{})
+	c.Op(bpf.TAX{})
 	for _, part := range [][2]uint32{{6, 4}, {4, 2}, {10, 2}} {
 		c.mac(part[0], int(part[1]))
-		c.op(bpf.ALUOpX{Op: bpf.ALUOpXor}, bpf.TAX{})
+		c.Op(bpf.ALUOpX{Op: bpf.ALUOpXor}, bpf.TAX{})
 	}
-	c.op(bpf.TXA{})
+	c.Op(bpf.TXA{})
 	c.end()
 }
 
-func (c *chooser) mac(off uint32, size int) { c.op(bpf.LoadAbsolute{Off: offLink + off, Size: size}) }
+func (c *chooser) mac(off uint32, size int) { c.Op(bpf.LoadAbsolute{Off: offLink + off, Size: size}) }
 
 // raw is a link without headers: the first nibble tells the version.
 func (c *chooser) raw() {
 	c.begin(0)
-	c.op(bpf.LoadConstant{Dst: bpf.RegX})
-	c.jump(c.guess)
+	c.Op(bpf.LoadConstant{Dst: bpf.RegX})
+	c.Jump(c.guess)
 	c.networks()
-	c.place(c.macs)
-	c.op(bpf.LoadConstant{Dst: bpf.RegA})
+	c.Place(c.macs)
+	c.Op(bpf.LoadConstant{Dst: bpf.RegA})
 	c.end()
 }
 
@@ -121,145 +125,145 @@ func (c *chooser) raw() {
 // what is not IP goes to one worker.
 func (c *chooser) cooked() {
 	c.begin(offNetwork)
-	known := c.label()
-	c.op(bpf.LoadConstant{Dst: bpf.RegX}, bpf.LoadExtension{Num: bpf.ExtProto})
-	c.jumpIf(bpf.JumpGreaterThan, maxLength, known)
-	c.jumpIf(bpf.JumpNotEqual, cookedLLC, c.macs) // one of the kernel's own protocols
-	c.place(known)
+	known := c.Label()
+	c.Op(bpf.LoadConstant{Dst: bpf.RegX}, bpf.LoadExtension{Num: bpf.ExtProto})
+	c.JumpIf(bpf.JumpGreaterThan, maxLength, known)
+	c.JumpIf(bpf.JumpNotEqual, cookedLLC, c.macs) // one of the kernel's own protocols
+	c.Place(known)
 	c.etherType()
 	c.networks()
-	c.place(c.macs)
-	c.op(bpf.LoadConstant{Dst: bpf.RegA})
+	c.Place(c.macs)
+	c.Op(bpf.LoadConstant{Dst: bpf.RegA})
 	c.end()
 }
 
 // load loads size octets, off behind where the walk stands.
 func (c *chooser) load(off uint32, size int) {
-	c.op(bpf.LoadIndirect{Off: c.base + off, Size: size})
+	c.Op(bpf.LoadIndirect{Off: c.base + off, Size: size})
 }
 
 // need goes to the MACs if fewer than n octets follow.
 func (c *chooser) need(n uint32) {
-	c.op(bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpX{Op: bpf.ALUOpSub})
-	c.jumpIf(bpf.JumpLessThan, n, c.macs)
+	c.Op(bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpX{Op: bpf.ALUOpSub})
+	c.JumpIf(bpf.JumpLessThan, n, c.macs)
 }
 
 // advance moves the walk on by n octets.
 func (c *chooser) advance(n uint32) {
-	c.op(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: n}, bpf.TAX{})
+	c.Op(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: n}, bpf.TAX{})
 }
 
 // etherType walks tags and LLC headers from the type in A on.
 func (c *chooser) etherType() {
-	network := c.label()
+	network := c.Label()
 	for range maxLinkHeaders {
-		tag, next := c.label(), c.label()
+		tag, next := c.Label(), c.Label()
 		for _, tpid := range []uint32{0x8100, 0x88a8, 0x9100, 0x9200, 0x9300} {
-			c.jumpIf(bpf.JumpEqual, tpid, tag)
+			c.JumpIf(bpf.JumpEqual, tpid, tag)
 		}
-		c.jumpIf(bpf.JumpGreaterThan, maxLength, network)
+		c.JumpIf(bpf.JumpGreaterThan, maxLength, network)
 		c.llc()
-		c.jump(next)
-		c.place(tag)
+		c.Jump(next)
+		c.Place(tag)
 		c.need(4)
 		c.load(2, 2)
-		c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+		c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 		c.advance(4)
-		c.place(next)
-		c.op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
+		c.Place(next)
+		c.Op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
 	}
-	c.jump(c.macs)
-	c.place(network)
+	c.Jump(c.macs)
+	c.Place(network)
 	for _, to := range []struct {
-		typ uint32
-		label
+		typ   uint32
+		label cbpf.Label
 	}{{etherIPv4, c.ipv4}, {etherIPv6, c.ipv6}, {etherMPLS, c.mpls}, {etherMPLSMul, c.mpls}, {etherPPPoE, c.pppoe}} {
-		c.jumpIf(bpf.JumpEqual, to.typ, to.label)
+		c.JumpIf(bpf.JumpEqual, to.typ, to.label)
 	}
-	c.jump(c.macs)
+	c.Jump(c.macs)
 }
 
 // llc walks an LLC header, and SNAP behind it, and keeps the type that
 // follows.
 func (c *chooser) llc() {
-	snap, ip := c.label(), c.label()
+	snap, ip := c.Label(), c.Label()
 	c.need(3)
 	c.load(0, 1)
-	c.op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 16}, bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+	c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 16}, bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 	c.load(1, 2)
-	c.op(bpf.StoreScratch{Src: bpf.RegX, N: scratchHash}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchType},
+	c.Op(bpf.StoreScratch{Src: bpf.RegX, N: scratchHash}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchType},
 		bpf.ALUOpX{Op: bpf.ALUOpOr}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash})
-	c.jumpIf(bpf.JumpEqual, llcSNAP, snap)
-	c.jumpIf(bpf.JumpEqual, llcIP, ip)
-	c.jump(c.macs)
-	c.place(ip)
+	c.JumpIf(bpf.JumpEqual, llcSNAP, snap)
+	c.JumpIf(bpf.JumpEqual, llcIP, ip)
+	c.Jump(c.macs)
+	c.Place(ip)
 	c.advance(3)
-	c.jump(c.ipv4)
-	c.place(snap)
+	c.Jump(c.ipv4)
+	c.Place(snap)
 	c.need(8)
 	c.snap()
 }
 
 // snap takes the type behind the OUIs that lead to one, 00-00-00 and 00-00-f8.
 func (c *chooser) snap() {
-	known := c.label()
+	known := c.Label()
 	c.load(2, 4)
-	c.op(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: llcMask})
-	c.jumpIf(bpf.JumpEqual, 0, known)
-	c.jumpIf(bpf.JumpEqual, 0x0000f8, known)
-	c.jump(c.macs)
-	c.place(known)
+	c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: llcMask})
+	c.JumpIf(bpf.JumpEqual, 0, known)
+	c.JumpIf(bpf.JumpEqual, 0x0000f8, known)
+	c.Jump(c.macs)
+	c.Place(known)
 	c.load(6, 2)
-	c.jumpIf(bpf.JumpLessOrEqual, maxLength, c.macs)
-	c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+	c.JumpIf(bpf.JumpLessOrEqual, maxLength, c.macs)
+	c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 	c.advance(8)
 }
 
 // networks is what etherType leads to, up to the worker's number.
 func (c *chooser) networks() {
-	c.place(c.pppoe)
+	c.Place(c.pppoe)
 	c.session()
-	c.place(c.mpls)
+	c.Place(c.mpls)
 	c.labels()
-	c.place(c.guess)
+	c.Place(c.guess)
 	c.need(1)
 	c.load(0, 1)
-	c.op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
-	c.jumpIf(bpf.JumpEqual, 4, c.ipv4)
-	c.jumpIf(bpf.JumpEqual, 6, c.ipv6)
-	c.jump(c.macs)
-	c.place(c.ipv4)
+	c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
+	c.JumpIf(bpf.JumpEqual, 4, c.ipv4)
+	c.JumpIf(bpf.JumpEqual, 6, c.ipv6)
+	c.Jump(c.macs)
+	c.Place(c.ipv4)
 	c.need(20)
 	c.addresses(12, 2)
-	c.place(c.ipv6)
+	c.Place(c.ipv6)
 	c.need(40)
 	c.addresses(8, 8)
 }
 
 // session walks a PPPoE header and the PPP protocol of one or two octets.
 func (c *chooser) session() {
-	double, known := c.label(), c.label()
+	double, known := c.Label(), c.Label()
 	c.need(6)
 	c.load(0, 2)
-	c.jumpIf(bpf.JumpNotEqual, pppoeSession, c.macs)
+	c.JumpIf(bpf.JumpNotEqual, pppoeSession, c.macs)
 	c.advance(6)
 	c.need(1)
 	c.load(0, 1)
-	c.jumpIf(bpf.JumpBitsNotSet, 1, double)
-	c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+	c.JumpIf(bpf.JumpBitsNotSet, 1, double)
+	c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 	c.advance(1)
-	c.jump(known)
-	c.place(double)
+	c.Jump(known)
+	c.Place(double)
 	c.need(2)
 	c.load(0, 2)
-	c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+	c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 	c.advance(2)
-	c.place(known)
-	c.op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
-	c.jumpIf(bpf.JumpEqual, pppIPv4, c.ipv4)
-	c.jumpIf(bpf.JumpEqual, pppIPv6, c.ipv6)
-	c.jumpIf(bpf.JumpEqual, pppMPLS, c.mpls)
-	c.jumpIf(bpf.JumpNotEqual, pppMPLSMul, c.macs)
+	c.Place(known)
+	c.Op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
+	c.JumpIf(bpf.JumpEqual, pppIPv4, c.ipv4)
+	c.JumpIf(bpf.JumpEqual, pppIPv6, c.ipv6)
+	c.JumpIf(bpf.JumpEqual, pppMPLS, c.mpls)
+	c.JumpIf(bpf.JumpNotEqual, pppMPLSMul, c.macs)
 }
 
 // labels walks a label stack to its bottom.
@@ -267,12 +271,12 @@ func (c *chooser) labels() {
 	for range maxLinkHeaders {
 		c.need(4)
 		c.load(0, 4)
-		c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
+		c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchType})
 		c.advance(4)
-		c.op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
-		c.jumpIf(bpf.JumpBitsSet, 0x100, c.guess)
+		c.Op(bpf.LoadScratch{Dst: bpf.RegA, N: scratchType})
+		c.JumpIf(bpf.JumpBitsSet, 0x100, c.guess)
 	}
-	c.jump(c.macs)
+	c.Jump(c.macs)
 }
 
 // addresses takes the XOR of n words, off behind where the walk stands.
@@ -280,10 +284,10 @@ func (c *chooser) addresses(off uint32, n int) {
 	for i := range n {
 		c.load(off+uint32(4*i), 4)
 		if i > 0 {
-			c.op(bpf.StoreScratch{Src: bpf.RegX, N: scratchType}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash},
+			c.Op(bpf.StoreScratch{Src: bpf.RegX, N: scratchType}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchHash},
 				bpf.ALUOpX{Op: bpf.ALUOpXor}, bpf.LoadScratch{Dst: bpf.RegX, N: scratchType})
 		}
-		c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchHash})
+		c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchHash})
 	}
 	c.end()
 }
@@ -292,22 +296,22 @@ func (c *chooser) addresses(off uint32, n int) {
 // returns that: A × workers >> 32, in halves, as there are 32 bits only.
 func (c *chooser) end() {
 	xorShift := func(n uint32) {
-		c.op(bpf.TAX{}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: n}, bpf.ALUOpX{Op: bpf.ALUOpXor})
+		c.Op(bpf.TAX{}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: n}, bpf.ALUOpX{Op: bpf.ALUOpXor})
 	}
-	multiply := func(k uint32) { c.op(bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: k}) }
-	shift := func(n uint32) { c.op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: n}) }
+	multiply := func(k uint32) { c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpMul, Val: k}) }
+	shift := func(n uint32) { c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: n}) }
 	xorShift(16)
 	multiply(mixOne)
 	xorShift(13)
 	multiply(mixTwo)
 	xorShift(16)
-	c.op(bpf.StoreScratch{Src: bpf.RegA, N: scratchHash}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xffff})
+	c.Op(bpf.StoreScratch{Src: bpf.RegA, N: scratchHash}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xffff})
 	multiply(c.workers)
 	shift(16)
-	c.op(bpf.TAX{}, bpf.LoadScratch{Dst: bpf.RegA, N: scratchHash})
+	c.Op(bpf.TAX{}, bpf.LoadScratch{Dst: bpf.RegA, N: scratchHash})
 	shift(16)
 	multiply(c.workers)
-	c.op(bpf.ALUOpX{Op: bpf.ALUOpAdd})
+	c.Op(bpf.ALUOpX{Op: bpf.ALUOpAdd})
 	shift(16)
-	c.op(bpf.RetA{})
+	c.Op(bpf.RetA{})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/net/bpf"
+
+	"flowmeter/meter/cbpf"
 )
 
 // Classes and modes of instructions (linux/bpf_common.h).
@@ -125,14 +127,14 @@ func goOn(filter []bpf.RawInstruction) []bpf.RawInstruction {
 // refuseTwins drops what leaves through the loopback: it comes in there again
 // at once. It leaves the registers at 0.
 func refuseTwins() []bpf.RawInstruction {
-	var a assembler
-	first := a.label()
-	a.op(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
-	a.jumpIf(bpf.JumpNotEqual, loopback, first)
-	a.op(bpf.LoadExtension{Num: bpf.ExtType})
-	a.jumpIf(bpf.JumpNotEqual, packetOutgoing, first)
-	a.op(bpf.RetConstant{Val: 0})
-	a.place(first)
-	a.op(bpf.LoadConstant{Dst: bpf.RegA})
-	return a.raw()
+	var a cbpf.Assembler
+	first := a.Label()
+	a.Op(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
+	a.JumpIf(bpf.JumpNotEqual, loopback, first)
+	a.Op(bpf.LoadExtension{Num: bpf.ExtType})
+	a.JumpIf(bpf.JumpNotEqual, packetOutgoing, first)
+	a.Op(bpf.RetConstant{Val: 0})
+	a.Place(first)
+	a.Op(bpf.LoadConstant{Dst: bpf.RegA})
+	return a.Raw()
 }

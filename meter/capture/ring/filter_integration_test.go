@@ -11,7 +11,10 @@ import (
 
 	"golang.org/x/net/bpf"
 
+	"flowmeter/meter/capture"
+	"flowmeter/meter/conf"
 	"flowmeter/meter/packet"
+	"flowmeter/rules"
 )
 
 // TestFilterOfTcpdump attaches what tcpdump -ddd prints for the interface, with
@@ -162,6 +165,55 @@ func TestOtherLink(t *testing.T) {
 			if f.Link != uint16(packet.LinkSLL) || outcome != packet.OK || int(h.TotalLen) != len(f.data)-cookedLen || worker(f.Link, []byte(f.data), 2) != w {
 				t.Errorf("worker %d: link type %d, %v, % x", w, f.Link, outcome, f.data)
 			}
+		}
+	}
+}
+
+// TestCutByRules has the kernel cut what rules ignore: of those frames one
+// octet is copied, and what they were is told beside it.
+func TestCutByRules(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	veth(t, "a0", "b0")
+	v, c := conf.Parse("rules.yaml", []byte("- {if: '!ip || icmp', do: ignore}\n- do: count\n"))
+	sets, _ := rules.ParseFile(v, rules.DefaultNetworks())
+	if err := c.Err(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Default()
+	cfg.Interfaces = []string{"b0"}
+	k := rules.Kernel{Links: LinkTypes(), Snaplen: cfg.Snaplen, Segments: true, Own: true, Room: cfg.Room()}
+	cfg.Cut = k.Cut(sets, nil)
+	for _, trace := range []string{"vlan.pcap", "ping-traceroute.pcap", "http-tls.pcap"} {
+		reader := take(t, cfg)
+		replay(t, "a0", testdata(trace), "--topspeed")
+		got, _ := reader.close()
+		want, cut := sent(t, testdata(trace)), 0
+		if len(got[0]) != len(want) {
+			t.Fatalf("%s: %d frames, not %d", trace, len(got[0]), len(want))
+		}
+		for i, f := range got[0] {
+			var h packet.Headers
+			var m rules.Match
+			out := packet.Decode(&h, packet.LinkEthernet, []byte(want[i]), uint32(len(want[i])))
+			sets[0].Program.Match(&h, &m)
+			if f.Flags&capture.Cut == 0 {
+				if len(f.data) < min(len(want[i]), cfg.Snaplen) {
+					t.Errorf("%s, frame %d: %d octets", trace, i+1, len(f.data))
+				}
+				continue
+			}
+			cut++
+			is := out == packet.OK
+			if m.Verdict != rules.Ignored || len(f.data) != 1 || int(f.WireLen) != len(want[i]) ||
+				is != (f.Flags&capture.CutIP != 0) || is && h.TotalLen != f.WireLen-uint32(f.LinkLen) {
+				t.Errorf("%s, frame %d: %+v, %v, %v, %d octets of %d", trace, i+1, f.Frame, out, m.Verdict, h.TotalLen, len(want[i]))
+			}
+		}
+		t.Logf("%s: %d of %d frames were cut", trace, cut, len(want))
+		if cut == 0 {
+			t.Errorf("%s: no frame was cut", trace)
 		}
 	}
 }

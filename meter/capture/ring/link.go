@@ -59,3 +59,19 @@ func (k linkKind) link() packet.LinkType {
 		kindRadiotap: packet.LinkRadiotap,
 	}[k]
 }
+
+// LinkTypes returns the link types of frames by the type of their interface
+// (ARPHRD_), of those that are handed on as the kernel's filter sees them.
+func LinkTypes() map[uint16]packet.LinkType {
+	all := map[uint16]packet.LinkType{}
+	for _, k := range linkKinds {
+		if k.kind == kindEthernet || k.kind == kindRaw {
+			all[k.hardware] = k.kind.link()
+		}
+	}
+	return all
+}
+
+// Room returns how many instructions a Filter, or a Cut beside a Filter, has
+// at most.
+func (c *Config) Room() int { return bpfMax - combineRoom - len(c.Filter) }

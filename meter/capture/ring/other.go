@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/net/bpf"
+
 	"flowmeter/meter/capture"
 )
 
@@ -37,6 +39,9 @@ func (*Input) Run(context.Context) error { return errNeedsLinux }
 
 // Ring returns a ring from which nothing can be read.
 func (*Input) Ring(int) *Ring { return &Ring{} }
+
+// Reprogram returns an error: this is not Linux.
+func (*Input) Reprogram(_, _ []bpf.RawInstruction) error { return errNeedsLinux }
 
 // Stats returns no accounts.
 func (*Input) Stats() []InterfaceStats { return nil }

@@ -81,3 +81,24 @@ func cook(block []byte, off uint64, f *capture.Frame, n uint64) bool {
 	}
 	return true
 }
+
+// cutFrame says of a frame that the kernel cut to one octet what the octets
+// that are missing would tell: whether it is IP, and where that begins.
+func cutFrame(h *[frameHeader]byte, kind linkKind, f *capture.Frame) {
+	f.Flags |= capture.Cut
+	switch binary.BigEndian.Uint16(h[addrProtocol:]) {
+	case etherIPv4, etherIPv6:
+		f.Flags |= capture.CutIP
+	}
+	switch kind {
+	case kindEthernet:
+		f.LinkLen = etherLen
+	case kindCooked:
+		f.LinkLen = cookedLen
+	default:
+		return
+	}
+	if _, _, ok := tagOf(h); ok {
+		f.LinkLen += tagLen
+	}
+}

@@ -98,6 +98,9 @@ func (w *walker) frame(block []byte, off uint64, f *capture.Frame) (step uint64,
 		w.segment(block, f)
 	}
 	kind := kindOf(u16(h, addrHardware))
+	if snap == 1 && f.WireLen > 1 {
+		cutFrame(h, kind, f)
+	}
 	f.Link = uint16(kind.link())
 	switch kind {
 	case kindEthernet:
