@@ -3,6 +3,7 @@ package exporters
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 	"time"
@@ -87,6 +88,9 @@ func (u *UDP) write(msg []byte) (err error) {
 		_, err = u.conn.Write(msg)
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED):
+			if u.Reached() && u.cfg.Failed != nil { // the first of an outage
+				u.cfg.Failed(fmt.Errorf("%s refuses datagrams: %w", u.cfg.Address, err))
+			}
 			u.refused, u.stale = time.Now(), true
 			u.where.doubt()
 			if !told {

@@ -20,9 +20,10 @@ type Input struct {
 	Sample int           // meter one frame in so many, chosen at random; 0 or 1 for all
 	Own    bool          // meter the packets of the meter's own exporters, too
 
-	// Text is what the configuration says of the input, in one form: an input
-	// whose text stays goes on over a reload.
-	Text string
+	// Text is all that the configuration says of the input, in one form, and
+	// Source what it says of where frames come from: an input whose Source stays
+	// goes on over a reload.
+	Text, Source string
 
 	// FilterIn says where Filter is applied.
 	FilterIn FilterIn
@@ -35,8 +36,8 @@ type Input struct {
 func LiveInput(interfaces []string) (Input, error) {
 	live := ring.Default()
 	live.Interfaces = interfaces
-	in := Input{Live: &live, Text: strings.Join(interfaces, " ")}
-	in.Name = in.defaultName(0)
+	in := Input{Live: &live}
+	in.Name, in.Source = in.defaultName(0), in.source()
 	return in, live.Validate()
 }
 
@@ -64,10 +65,20 @@ func parseInputs(v conf.Value) (all []Input) {
 		if slices.ContainsFunc(all, func(o Input) bool { return o.Name == in.Name }) {
 			item.Errorf("give one of them another name:", "two inputs have the name %q", in.Name)
 		}
-		in.Text = item.Text()
+		in.Text, in.Source = item.Text(), in.source()
 		all = append(all, in)
 	})
 	return all
+}
+
+// source tells inputs apart whose frames come to the meter in different ways.
+func (in *Input) source() string {
+	if in.Live == nil {
+		return strings.Join(in.Traces, " ")
+	}
+	live := *in.Live
+	live.Filter, live.Cut = nil, nil // of these a running input takes others
+	return fmt.Sprintf("%+v own=%v", live, in.Own)
 }
 
 // defaultName is what the input reads, or its place in the list.

@@ -90,9 +90,10 @@ func (x *mailboxes) pass(worker, ruleset int, lot []flow.Sighting) []flow.Sighti
 		b.put(lot)
 		return lot[:0]
 	}
-	slowest, fastest := x.span() // before a look at what was sent: clocks follow sightings
+	slowest, _ := x.span() // before a look at what was sent: clocks follow sightings
 	b.reached = slowest
 	b.take(lot)
+	_, fastest := x.span() // and behind it: what was sent is ahead of no clock by more than a batch
 	return b.ready(lot[:0], slowest, fastest)
 }
 

@@ -2,6 +2,8 @@ package meter
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"flowmeter/meter/flow"
@@ -189,6 +191,19 @@ func flowsMax(a *Account, emit emitter) {
 			emit(most, b.Name)
 		}
 	}
+}
+
+// Earlier returns the accounts of rule sets, and reserves, that reloads ended,
+// by name.
+func (m *Meter) Earlier() (all []Book) {
+	m.reloading.RLock()
+	defer m.reloading.RUnlock()
+	for _, name := range slices.Sorted(maps.Keys(m.earlier)) {
+		if c := m.earlier[name].Counts; c != (flow.Counts{}) {
+			all = append(all, Book{Name: name, Counts: &c})
+		}
+	}
+	return all
 }
 
 // addEarlier adds what a rule set, or reserve, of that name counted before a

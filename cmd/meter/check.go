@@ -58,8 +58,7 @@ func (c *checkCmd) compare(a *app, s *meter.Settings, section *exporterSection) 
 		return err
 	}
 	d := difference{w: a.stdout, before: was, after: s, from: &before, to: section}
-	d.print()
-	return nil
+	return d.print()
 }
 
 // describe says what would run.

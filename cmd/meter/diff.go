@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,19 +19,28 @@ type difference struct {
 	from, to *exporterSection
 }
 
-// print says of each input, rule set and exporter what becomes of it.
-func (d *difference) print() {
-	before := fixture{d.before, d.from.web.served, d.from.log}
-	for _, key := range restartKeys(before, fixture{d.after, d.to.web.served, d.to.log}) {
+// print says of each input, rule set and exporter what becomes of it, or why a
+// reload would be refused.
+func (d *difference) print() error {
+	keys := restartKeys(fixture{d.before, d.from.web.served, d.from.log}, fixture{d.after, d.to.web.served, d.to.log})
+	if onlyTraces(d.before, d.after) {
+		keys = append(keys, "traces")
+	}
+	for _, key := range keys {
 		fmt.Fprintf(d.w, "%s: changed, which needs a new start\n", key)
 	}
-	if onlyTraces(d.before, d.after) {
-		fmt.Fprintln(d.w, "traces are read: which needs a new start")
+	if keys != nil {
+		return errRefused
 	}
 	d.parts("input", "its flows end", inputTexts(d.before), inputTexts(d.after))
+	d.filters()
 	d.parts("rule set", "its flows end", ruleSetTexts(d.before, d.before), ruleSetTexts(d.after, d.before))
 	d.parts("exporter", "what waits is sent first", exporterTexts(d.from, d.before), exporterTexts(d.to, d.after))
+	return nil
 }
+
+// errRefused is what a reload that cannot be says.
+var errRefused = errors.New("a reload would be refused: nothing would change")
 
 // part is a named part of a configuration and what tells it from others.
 type part struct{ name, text string }
@@ -55,9 +65,21 @@ func (d *difference) parts(kind, end string, before, after []part) {
 	}
 }
 
+// filters names the inputs that go on in another way.
+func (d *difference) filters() {
+	for i := range d.after.Inputs {
+		in := &d.after.Inputs[i]
+		for j := range d.before.Inputs {
+			if o := &d.before.Inputs[j]; o.Name == in.Name && o.Source == in.Source && o.Text != in.Text {
+				fmt.Fprintf(d.w, "input %s: another filter or sampling from one packet to the next\n", in.Name)
+			}
+		}
+	}
+}
+
 func inputTexts(s *meter.Settings) (all []part) {
 	for i := range s.Inputs {
-		all = append(all, part{s.Inputs[i].Name, s.Inputs[i].Text})
+		all = append(all, part{s.Inputs[i].Name, s.Inputs[i].Source})
 	}
 	return all
 }

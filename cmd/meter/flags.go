@@ -153,7 +153,7 @@ func (a *app) warn(ws conf.Errors) {
 
 // outputFlags say where records go.
 type outputFlags struct {
-	Output []string `short:"o" sep:"none" placeholder:"WHERE" help:"Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, netflow9://, netflow5://."`
+	Output []string `short:"o" sep:"none" placeholder:"WHERE" help:"Where records go; may stand several times: - (JSON lines on standard output), FILE.jsonl, FILE.csv, FILE.ipfix, csv:-, ipfix://HOST:PORT, ipfix+tcp://, ipfix+tls://, netflow9://, netflow5://."`
 	Biflow string   `placeholder:"HOW" help:"Export both directions in one record (pair) or in two (split)."`
 	Times  string   `placeholder:"PRECISION" help:"Precision of exported times: seconds, milliseconds, microseconds or nanoseconds."`
 }

@@ -126,7 +126,7 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 			r.begin(in)
 			continue
 		}
-		in.Input = &r.settings.Inputs[i] // says the same, perhaps of other lists
+		in.Input = &r.settings.Inputs[i] // of the same source, perhaps with another filter
 		if err := r.reloadInput(in); err != nil {
 			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
 		}
@@ -135,6 +135,8 @@ func (r *service) swap(old []*runningInput, before *outputs) {
 		if !slices.Contains(r.inputs, in) {
 			in.stop()
 			<-in.ended
+			fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
+			in.printAccount(&r.retired)
 		}
 	}
 	r.out.replace(r.ctx, before, r.meters())

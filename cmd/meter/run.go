@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ func (c *runCmd) Run(a *app) error {
 	if err := c.addAll(out, settings.ID, a.stdout); err != nil {
 		return err
 	}
+	if len(out.queues) == 0 && pages == nil {
+		a.log.Warn("no exporter and no web pages: records go nowhere (for example: -o flows.jsonl, or -o ipfix://HOST:PORT)")
+	}
 	r := &service{app: a, cmd: c, settings: settings, out: out, pages: pages, logged: logged, shared: &shared{}, reloads: reloads{at: time.Now()}}
 	if err := out.holdSampling(settings); err != nil {
 		return usageError{err}
@@ -91,7 +95,7 @@ func (c *runCmd) chooseInputs(s *meter.Settings) error {
 		s.Inputs = []meter.Input{in}
 	}
 	if len(s.Inputs) == 0 {
-		return errors.New("no inputs: name an interface (-i eth0), or inputs in the configuration: inputs: [{interface: eth0}]")
+		return errors.New("no inputs: name an interface (-i eth0), or inputs in the configuration: meter: {inputs: [{interface: eth0}]}")
 	}
 	return nil
 }
@@ -109,6 +113,7 @@ type service struct {
 	out      *outputs
 	inputs   []*runningInput
 	reloads  reloads
+	retired  bytes.Buffer // accounts of inputs that reloads ended
 
 	ctx     context.Context // ends the exporters
 	manager *lifecycle
@@ -123,7 +128,7 @@ const reportEvery = time.Minute
 func (r *service) build(s *meter.Settings, out *outputs) (all []*runningInput, err error) {
 	var errs []error
 	for i := range s.Inputs {
-		if in := r.input(s.Inputs[i].Name, s.Inputs[i].Text); in != nil {
+		if in := r.input(s.Inputs[i].Name, s.Inputs[i].Source); in != nil {
 			all = append(all, in)
 			continue
 		}
@@ -134,11 +139,10 @@ func (r *service) build(s *meter.Settings, out *outputs) (all []*runningInput, e
 	return all, errors.Join(errs...)
 }
 
-// input returns the running input of that name whose part of the configuration
-// says that, or nil.
-func (r *service) input(name, text string) *runningInput {
+// input returns the running input of that name and source, or nil.
+func (r *service) input(name, source string) *runningInput {
 	for _, in := range r.inputs {
-		if in.Name == name && in.Text == text && in.rings != nil {
+		if in.Name == name && in.Source == source && in.rings != nil {
 			return in
 		}
 	}
@@ -274,14 +278,19 @@ func (r *service) printAccount() {
 	if r.out.onStdout {
 		report = r.stderr
 	}
+	_, _ = r.retired.WriteTo(report)
 	for _, in := range r.inputs {
 		if len(r.inputs) > 1 || in.rings != nil {
 			fmt.Fprintf(report, "input %s: %v\n", in.Name, in.Input)
 		}
-		printSummary(report, in.meter)
-		if in.rings != nil {
-			printCapture(report, in.rings.Stats(), in.drops)
-		}
+		in.printAccount(report)
+	}
+}
+
+func (r *runningInput) printAccount(w io.Writer) {
+	printSummary(w, r.meter)
+	if r.rings != nil {
+		printCapture(w, r.rings.Stats(), r.drops)
 	}
 }
 

@@ -224,6 +224,10 @@ func (o *outputs) newQueue(name string, s exporters.Sink, err error, q exporters
 // appendTo opens a file that goes on where it ended. Checking a configuration
 // opens nothing.
 func (o *outputs) appendTo(path string) (io.Writer, error) {
+	if o.taken[path] {
+		return nil, fmt.Errorf("another exporter writes to %s already: give one of them another path", path)
+	}
+	o.taken[path] = true
 	if o.dry {
 		return io.Discard, nil
 	}

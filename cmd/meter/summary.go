@@ -42,6 +42,12 @@ func printSummary(w io.Writer, m *meter.Meter) {
 		}
 		printRuleSet(row, optional, b.Counts)
 	}
+	for _, b := range m.Earlier() {
+		fmt.Fprintf(tw, "%s, before a reload:\t\n", b.Name)
+		printRuleSet(row, optional, b.Counts)
+		b.Name += ", before a reload"
+		books = append(books, b)
+	}
 	tw.Flush()
 	printFlows(w, books)
 	printBeside(w, &t)

@@ -154,7 +154,7 @@ func (t *Table) Live(clock int64, show func([]Record)) {
 			room = room[:0]
 		}
 		room = room[:len(room)+1]
-		t.fill(&room[len(room)-1], &ending{end: clock, rec: rec, why: uint32(EndForced)})
+		t.fill(&room[len(room)-1], &ending{end: clock, rec: rec})
 	}
 	show(room)
 	for _, r := range t.reserves {

@@ -31,8 +31,16 @@ const maxKinds = 4096
 // in which nothing comes.
 type limiter struct {
 	Limit
-	mu    sync.Mutex
-	kinds map[kind]*window
+	mu      sync.Mutex
+	kinds   map[kind]*window
+	telling sync.WaitGroup // intervals that are just ending
+}
+
+// held returns how many kinds are kept.
+func (l *limiter) held() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.kinds)
 }
 
 // kind is what makes records the same.
@@ -94,7 +102,9 @@ func (l *limiter) end(k kind, w *window) {
 		w.left, w.written = 0, 1
 		w.timer.Reset(l.Every)
 	}
+	l.telling.Add(1) // before flush can find nothing left
 	l.mu.Unlock()
+	defer l.telling.Done()
 	tell(last, to, left)
 }
 
@@ -109,7 +119,7 @@ func tell(r slog.Record, to slog.Handler, left int) {
 	_ = to.Handle(context.Background(), r) // there is nowhere to say that the log fails
 }
 
-// flush ends all intervals.
+// flush ends all intervals, and waits for those that are just ending.
 func (l *limiter) flush() {
 	l.mu.Lock()
 	kinds := l.kinds
@@ -119,6 +129,7 @@ func (l *limiter) flush() {
 		w.timer.Stop()
 		tell(w.last, w.to, w.left)
 	}
+	l.telling.Wait()
 }
 
 // limited is a handler behind a limiter. What With gave it already is in by.
