@@ -27,7 +27,8 @@ type TCP struct {
 	line
 	wire    *net.TCPConn // what conn is, or what is beneath it
 	end     *ending
-	unacked int // of the last connection, when it broke
+	unacked int         // of the last connection, when it broke
+	unwatch func() bool // ends what the end of the context would do to conn
 }
 
 // ending is how a connection ended: it is known once gone is closed.
@@ -75,7 +76,7 @@ func (t *TCP) Connect() error {
 		return err
 	}
 	conn := t.conn
-	context.AfterFunc(t.ctx, func() { conn.SetWriteDeadline(time.Now().Add(grace)) })
+	t.unwatch = context.AfterFunc(t.ctx, func() { conn.SetWriteDeadline(time.Now().Add(grace)) })
 	return nil
 }
 
@@ -152,10 +153,19 @@ func (t *TCP) guard(wire *net.TCPConn, gone <-chan struct{}) {
 	}
 }
 
+// drop closes the connection, if there is one.
+func (t *TCP) drop() {
+	if t.unwatch != nil {
+		t.unwatch()
+		t.unwatch = nil
+	}
+	t.broken()
+}
+
 // lose notes what the collector has not acknowledged and drops the connection.
 func (t *TCP) lose() {
 	t.unacked = t.Unacknowledged()
-	t.broken()
+	t.drop()
 }
 
 // Unacknowledged returns how many of the octets written the collector's host

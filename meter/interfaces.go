@@ -36,12 +36,17 @@ func (t *InterfaceTable) number(in *capture.Interface, source string, place, of 
 		}
 	}
 	index := in.Index
-	if index == 0 {
+	for index == 0 || in.Index == 0 && t.taken(index) {
 		t.traces++
 		index = t.traces
 	}
 	t.known = append(t.known, flow.Interface{Index: index, Name: name})
 	return index
+}
+
+// taken tells whether an interface has a number already.
+func (t *InterfaceTable) taken(index uint32) bool {
+	return slices.ContainsFunc(t.known, func(k flow.Interface) bool { return k.Index == index })
 }
 
 // all returns the interfaces known so far, in the order in which they came.

@@ -37,13 +37,14 @@ const (
 // liveWorker reads a ring and meters what it gives.
 type liveWorker struct {
 	*worker
-	ring     Ring
-	reader   reader
-	sockets  func() []flow.Socket // the meter's own; nil where their packets are metered
-	ending   []endingLane         // of rule sets that a reload takes away
-	requests chan func(*liveWorker)
-	done     chan struct{} // closed when no more requests are answered
-	progress atomic.Int64  // wall clock at the last beat, ns since 1970; 0 before the first and after the end
+	ring      Ring
+	reader    reader
+	sockets   func() []flow.Socket // the meter's own; nil where their packets are metered
+	ending    []endingLane         // of rule sets that a reload takes away
+	reloading *sync.RWMutex        // of the Meter
+	requests  chan func(*liveWorker)
+	done      chan struct{} // closed when no more requests are answered
+	progress  atomic.Int64  // wall clock at the last beat, ns since 1970; 0 before the first and after the end
 }
 
 // RunLive meters the frames of rings, one for each worker, until Stop or until
@@ -68,6 +69,7 @@ func (m *Meter) RunLive(rings []Ring, failed func(error)) error {
 		m.live = append(m.live, m.newLiveWorker(w, rings[i]))
 	}
 	m.liveMu.Unlock()
+	close(m.begun)
 	for _, l := range m.live {
 		running.Go(func() {
 			if err := l.run(m.stop); err != nil {
@@ -81,7 +83,7 @@ func (m *Meter) RunLive(rings []Ring, failed func(error)) error {
 }
 
 func (m *Meter) newLiveWorker(w *worker, ring Ring) *liveWorker {
-	l := &liveWorker{worker: w, ring: ring, sockets: m.cfg.Own, requests: make(chan func(*liveWorker)), done: make(chan struct{})}
+	l := &liveWorker{worker: w, ring: ring, reloading: &m.reloading, sockets: m.cfg.Own, requests: make(chan func(*liveWorker)), done: make(chan struct{})}
 	l.reader = reader{emit: func(j work) { w.do(&j) }, ifaces: numbering{table: m.cfg.Interfaces}}
 	if l.sockets != nil {
 		w.own = flow.NewOwnTraffic(&w.seed)
@@ -130,9 +132,13 @@ func (l *liveWorker) step(wait time.Duration) (quiet bool, err error) {
 // It does meanwhile what others may be waiting for; what comes in stays in the
 // ring, and is the kernel's to count if there is no more room there.
 func (l *liveWorker) waitForOwners() {
-	boxes, ok := l.share.(*mailboxes)
-	for ok && boxes.full(l.id) {
+	for {
+		boxes, ok := l.share.(*mailboxes) // a reload may put others in their place
+		if !ok || !boxes.full(l.id) {
+			return
+		}
 		l.exchange()
+		l.answer()
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -180,10 +186,16 @@ func (l *liveWorker) end() {
 		for last := false; !last; {
 			last = !boxes.open() // then all has been sent
 			l.exchange()
+			l.answer()
 			time.Sleep(time.Millisecond)
 		}
 		l.clock = max(l.clock, boxes.latest.Load())
 	}
+	for !l.reloading.TryRLock() { // what a reload has begun here, it also ends here
+		l.answer()
+		time.Sleep(time.Millisecond)
+	}
+	defer l.reloading.RUnlock()
 	l.do(&work{kind: finish, clock: l.clock})
 	l.records.direct.flush()
 	l.progress.Store(0)

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -43,6 +42,9 @@ type Config struct {
 
 	// Interfaces numbers the interfaces; nil for numbers of its own.
 	Interfaces *InterfaceTable
+
+	// Names numbers the rule sets; nil for numbers of its own.
+	Names *NameTable
 }
 
 // DefaultConfig returns one worker, the default rule set and the usual cache.
@@ -64,7 +66,7 @@ type Meter struct {
 	live   []*liveWorker // of RunLive
 
 	reloading sync.RWMutex  // held while rule sets change
-	known     []string      // names of all rule sets that there ever were, by flow.RuleSet.Index
+	begun     chan struct{} // closed when RunLive has begun: requests are answered from then on
 	earlier   earlierCounts // of rule sets that a reload ended
 
 	stop     chan struct{}
@@ -74,11 +76,14 @@ type Meter struct {
 
 // New makes a Meter that starts nothing. Records go to every exporter.
 func New(cfg Config, exporters []Exporter) *Meter {
-	m := &Meter{cfg: cfg, stop: make(chan struct{}), earlier: earlierCounts{}}
+	m := &Meter{cfg: cfg, stop: make(chan struct{}), earlier: earlierCounts{}, begun: make(chan struct{})}
 	m.cfg.Selector = cfg.selector()
 	m.out = newOutput(exporters)
 	if m.cfg.Interfaces == nil {
 		m.cfg.Interfaces = &InterfaceTable{}
+	}
+	if m.cfg.Names == nil {
+		m.cfg.Names = &NameTable{}
 	}
 	m.reader = reader{limits: cfg.Limits, emit: m.dispatch, ifaces: numbering{table: m.cfg.Interfaces}}
 	seed := newSeed()
@@ -89,8 +94,8 @@ func New(cfg Config, exporters []Exporter) *Meter {
 	}
 	for _, rs := range cfg.RuleSets {
 		m.names = append(m.names, rs.Name)
+		m.cfg.Names.number(rs.Name) // before those of reserves
 	}
-	m.known = slices.Clone(m.names)
 	for id := range cfg.Workers {
 		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: m.lanes(&m.cfg, seed)}
 		w.fragments.Seed = seed
@@ -173,8 +178,11 @@ func Report(exporters []Exporter, meters ...*Meter) {
 }
 
 func statistics(meters []*Meter) *flow.Statistics {
-	total := newTotals(len(meters[0].Names()))
 	s := &flow.Statistics{}
+	if len(meters) == 0 {
+		return s
+	}
+	total := newTotals(len(meters[0].Names()))
 	told := map[*InterfaceTable]bool{}
 	for _, m := range meters {
 		t := m.Totals()

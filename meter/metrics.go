@@ -202,6 +202,9 @@ func endReasons(a *Account, emit emitter) {
 // AccountOf reads the account of several meters, one an input, that run the
 // same rule sets.
 func AccountOf(meters []*Meter) *Account {
+	if len(meters) == 0 {
+		return &Account{}
+	}
 	names := meters[0].Names()
 	a := &Account{RuleSets: names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(names))}
 	for _, m := range meters {

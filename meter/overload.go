@@ -16,14 +16,14 @@ type numbers struct{ own, standby, overflow int }
 
 // numbersOf numbers a rule set and its reserves by name, over all reloads.
 func (m *Meter) numbersOf(rs *rules.RuleSet) (n numbers) {
-	n.own = m.indexOf(rs.Name)
+	n.own = m.cfg.Names.number(rs.Name)
 	if rs.Overload == nil {
 		return n
 	}
 	if s := rs.Overload.Standby; s != nil {
-		n.standby = m.indexOf(s.Name)
+		n.standby = m.cfg.Names.number(s.Name)
 	}
-	n.overflow = m.indexOf(rs.Overload.Overflow.Name)
+	n.overflow = m.cfg.Names.number(rs.Overload.Overflow.Name)
 	return n
 }
 

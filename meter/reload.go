@@ -104,14 +104,25 @@ func (m *Meter) newReload(c Change) *reload {
 	return r
 }
 
-// indexOf numbers rule sets by name, over all reloads.
-func (m *Meter) indexOf(name string) int {
-	if i := slices.Index(m.known, name); i >= 0 {
+// NameTable numbers rule sets by name (flow.RuleSet.Index), over all reloads.
+// Meters whose records go to the same exporters share one.
+type NameTable struct {
+	mu    sync.Mutex
+	names []string
+}
+
+func (t *NameTable) number(name string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.names, name); i >= 0 {
 		return i
 	}
-	m.known = append(m.known, name)
-	return len(m.known) - 1
+	t.names = append(t.names, name)
+	return len(t.names) - 1
 }
+
+// Begun is closed when a live Meter has begun: it can be reloaded from then on.
+func (m *Meter) Begun() <-chan struct{} { return m.begun }
 
 // swap puts a worker's new lanes in place of the old ones. What it has seen for
 // a rule set that ends is sent to its owner, who waits for the others'.
@@ -225,17 +236,18 @@ func (e earlierCounts) addReserves(name string, r *flow.Reserves) {
 	}
 }
 
+// running tells whether all workers of a live Meter run.
 func (m *Meter) running() bool {
 	m.liveMu.Lock()
 	defer m.liveMu.Unlock()
 	for _, l := range m.live {
 		select {
 		case <-l.done:
+			return false
 		default:
-			return true
 		}
 	}
-	return false
+	return len(m.live) > 0
 }
 
 // Expire forces out all flows that a live Meter has now.

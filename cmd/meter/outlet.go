@@ -43,9 +43,8 @@ func (o *outputs) outlet(text string, build func() error) error {
 	return nil
 }
 
-// start runs the exporters until their final batch.
-func (l *outlet) start(ctx context.Context, hung *hangUps) {
-	l.started = true
+// run runs the exporters until their final batch. It returns at once.
+func (l *outlet) run(ctx context.Context, hung *hangUps) {
 	for _, q := range l.queues {
 		l.running.Go(func() {
 			if err := q.Run(ctx); err != nil {
@@ -94,6 +93,15 @@ func (o *outputs) successor(x *exporterSection, s *meter.Settings) (*outputs, er
 	return n, errors.Join(errs...)
 }
 
+// discard closes the files of exporters that were not started.
+func (o *outputs) discard() {
+	for _, l := range o.outlets {
+		if !l.started {
+			_ = l.wait() // nothing was written
+		}
+	}
+}
+
 func (o *outputs) find(text string) *outlet {
 	for _, l := range o.outlets {
 		if l.text == text {
@@ -115,9 +123,9 @@ func (o *outputs) adopt(l *outlet) {
 // the same collector or file, begins when the old one has ended; the meter fills
 // its queue meanwhile.
 func (o *outputs) replace(ctx context.Context, before *outputs, meters []*meter.Meter) {
-	ending := o.retired[len(before.retired):]
-	for _, l := range ending {
+	for _, l := range o.retired[len(before.retired):] {
 		meter.Finish(l.feeds, meters...)
+		go o.tellLoss(l)
 	}
 	for _, l := range o.outlets {
 		if l.started {
@@ -127,13 +135,25 @@ func (o *outputs) replace(ctx context.Context, before *outputs, meters []*meter.
 		l.running.Add(1)
 		go func() {
 			defer l.running.Done()
-			for _, old := range ending {
+			for _, old := range o.retired { // of any reload: it may still drain
 				if old.sharesName(l) {
-					_ = old.wait() // the end of the run tells
+					_ = old.wait() // tellLoss tells
 				}
 			}
-			l.start(ctx, o.hung)
+			l.run(ctx, o.hung)
 		}()
+	}
+}
+
+// tellLoss says at once what an exporter that a reload ended has lost.
+func (o *outputs) tellLoss(l *outlet) {
+	if err := l.wait(); err != nil {
+		o.queue.Log.Error("an exporter that a reload ended", "error", err)
+	}
+	for _, q := range l.queues {
+		if err := lossOf(q); err != nil {
+			o.queue.Log.Error("an exporter that a reload ended", "error", err)
+		}
 	}
 }
 

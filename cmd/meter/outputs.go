@@ -77,7 +77,8 @@ func (o *outputs) ownSockets() func() []flow.Socket { return o.sockets.Load }
 // start runs every exporter until its final batch.
 func (o *outputs) start(ctx context.Context) {
 	for _, l := range o.outlets {
-		l.start(ctx, o.hung)
+		l.started = true
+		l.run(ctx, o.hung)
 	}
 }
 

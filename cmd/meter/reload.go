@@ -96,6 +96,7 @@ func (r *service) change() error {
 		return err
 	}
 	out, err := r.out.successor(section, settings)
+	defer func() { out.discard() }() // what will not be started
 	if err != nil {
 		return err
 	}
@@ -114,32 +115,44 @@ func (r *service) change() error {
 	}
 	before, old := r.out, r.inputs
 	r.settings, r.out, r.inputs = settings, out, inputs
-	r.swap(old, before)
-	return nil
+	return r.swap(old, before)
 }
 
 // swap has the inputs go over to the new settings and exporters, each between
 // two packets.
-func (r *service) swap(old []*runningInput, before *outputs) {
+func (r *service) swap(old []*runningInput, before *outputs) error {
+	var errs []error
 	for i, in := range r.inputs {
 		if !slices.Contains(old, in) {
 			r.begin(in)
 			continue
 		}
-		in.Input = &r.settings.Inputs[i] // of the same source, perhaps with another filter
-		if err := r.reloadInput(in); err != nil {
-			r.partial(fmt.Errorf("input %s: %w", in.Name, err))
+		in.Input = &r.settings.Inputs[i]          // of the same source, perhaps with another filter
+		if err := r.reloadInput(in); err != nil { // it cannot go on beside the others
+			errs = append(errs, fmt.Errorf("input %s, which ends: %w", in.Name, err))
+			r.inputs[i] = nil
 		}
 	}
+	r.inputs = slices.DeleteFunc(r.inputs, func(in *runningInput) bool { return in == nil })
 	for _, in := range old {
 		if !slices.Contains(r.inputs, in) {
-			in.stop()
-			<-in.ended
-			fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
-			in.printAccount(&r.retired)
+			r.retire(in)
 		}
 	}
 	r.out.replace(r.ctx, before, r.meters())
+	err := errors.Join(errs...)
+	if err != nil {
+		r.partial(err)
+	}
+	return err
+}
+
+// retire ends an input and keeps its account for the end of the run.
+func (r *service) retire(in *runningInput) {
+	in.stop()
+	<-in.ended
+	fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
+	in.printAccount(&r.retired)
 }
 
 // planAll returns an error if the kernel cannot do what an input wants.

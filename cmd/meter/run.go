@@ -156,8 +156,10 @@ func (r *service) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.ctx, r.manager = ctx, r.newLifecycle()
+	r.mu.Lock() // nobody reloads or stops what has not begun
 	served, err := r.serve(ctx, r.pages, r.hooks())
 	if err != nil {
+		r.mu.Unlock()
 		r.stop()
 		return usageError{err}
 	}
@@ -166,7 +168,9 @@ func (r *service) run() error {
 	w := newWatch(r.app, r.out, r.stop, cancel)
 	defer r.heedHangUps()()
 	r.out.start(ctx)
-	r.meterAll(ctx)
+	r.beginAll()
+	r.mu.Unlock()
+	r.await(ctx)
 	r.manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.meters()...)
 	lost := r.out.wait()
@@ -202,11 +206,9 @@ func (r *service) open(inputs []*runningInput) error {
 	return nil
 }
 
-// meterAll meters all inputs to their end: live ones side by side, traces one
+// beginAll meters all inputs to their end: live ones side by side, traces one
 // after the other.
-func (r *service) meterAll(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func (r *service) beginAll() {
 	var traces []*runningInput
 	for _, in := range r.inputs {
 		if in.rings == nil {
@@ -220,6 +222,13 @@ func (r *service) meterAll(ctx context.Context) {
 			in.meterTraces(r.partial)
 		}
 	})
+	r.manager.ready("metering " + r.names())
+}
+
+// await waits for the end of all inputs, and tells meanwhile how they are.
+func (r *service) await(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if r.settings.Live() {
 		go r.report(ctx)
 	}
@@ -228,16 +237,17 @@ func (r *service) meterAll(ctx context.Context) {
 		defer close(told)
 		r.watchOverload(ctx)
 	}()
-	r.manager.ready("metering " + r.names())
 	r.running.Wait()
 	cancel()
 	<-told
 }
 
-// begin meters a live input until it is stopped.
+// begin meters a live input until it is stopped. It can be reloaded when begin
+// returns.
 func (r *service) begin(in *runningInput) {
 	in.started = true
 	r.running.Go(func() { in.meterLive(r.ctx, r.partial) })
+	<-in.meter.Begun()
 }
 
 // report tells the exporters the account from time to time.

@@ -29,6 +29,7 @@ type runningInput struct {
 // hold.
 type shared struct {
 	ifaces    meter.InterfaceTable
+	names     meter.NameTable // of rule sets
 	selectors meter.SelectorTable
 	sampled   bool // records say how they were chosen
 }
@@ -36,7 +37,7 @@ type shared struct {
 // newRunningInput makes the meter of an input. Nothing is opened.
 func newRunningInput(s *meter.Settings, in *meter.Input, shared *shared, out *outputs, log *slog.Logger) (*runningInput, error) {
 	cfg := s.Meter
-	cfg.Interfaces, cfg.Input = &shared.ifaces, in.Name
+	cfg.Interfaces, cfg.Names, cfg.Input = &shared.ifaces, &shared.names, in.Name
 	cfg.Filter, cfg.Sample, cfg.Selector = filterOf(s, in), sampleOf(s, in), shared.selectorOf(s, in)
 	r := &runningInput{Input: in, workers: cfg.Workers, ended: make(chan struct{})}
 	if in.Live != nil {

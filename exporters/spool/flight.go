@@ -54,15 +54,18 @@ func (b *Backlog) Take(generation uint64) (t Taken, err error) {
 		return t, ErrOtherRun
 	}
 	if b.disk != nil && b.disk.Unread() {
-		if t, ok := b.fromDisk(); ok {
+		if t, ok := b.fromDisk(generation); ok {
 			return t, nil
+		}
+		if b.generation() != generation {
+			return t, ErrOtherRun
 		}
 	}
 	return b.fromMemory()
 }
 
-func (b *Backlog) fromDisk() (t Taken, ok bool) {
-	m, ok := b.disk.Next()
+func (b *Backlog) fromDisk(generation uint64) (t Taken, ok bool) {
+	m, ok := b.disk.Next(generation)
 	if !ok {
 		return t, false
 	}

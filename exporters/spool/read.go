@@ -16,10 +16,14 @@ func (d *Disk) closeReader() {
 }
 
 // Next returns the next message to send, in the order of numbers; its octets
-// are valid until the next call. ok is false when all were returned. What
-// cannot be read is counted as damaged.
-func (d *Disk) Next() (m Message, ok bool) {
+// are valid until the next call. ok is false when all were returned, and where
+// the next one is of another generation than the given one. What cannot be read
+// is counted as damaged.
+func (d *Disk) Next(generation uint64) (m Message, ok bool) {
 	for d.Unread() {
+		if g := d.segmentOf(d.next); g != nil && g.generation != generation {
+			return m, false // a damaged file may have been passed over on the way
+		}
 		if d.at == nil && !d.enter(d.segmentOf(d.next)) {
 			continue
 		}

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"flowmeter/exporters"
@@ -69,8 +70,8 @@ func (d *Disk) begin(m *Message) (*segment, error) {
 		first := Message{Buf: head}
 		if i >= 0 {
 			first = d.intro[i]
-			first.Number = 0
-			copy(first.Buf[4:8], m.Buf[4:8]) // not younger than what follows
+			first.Number, first.Buf = 0, slices.Clone(first.Buf) // a session may be sending it
+			copy(first.Buf[4:8], m.Buf[4:8])                     // not younger than what follows
 		}
 		err = d.put(g, &first)
 	}

@@ -75,8 +75,9 @@ func (o *OwnTraffic) Has(p *Packet) bool {
 		return false
 	}
 	for i := range o.sockets {
-		if o.sockets[i].hash == p.hash && o.sockets[i].tuple == p.tuple {
-			return true
+		s := &o.sockets[i]
+		if s.hash == p.hash && s.tuple == p.tuple {
+			return s.closed == 0 || p.Clock-s.closed < ownLinger
 		}
 	}
 	return false

@@ -60,6 +60,11 @@ func TestOwnTraffic(t *testing.T) {
 	if !o.Has(p) {
 		t.Error("forgotten early")
 	}
+	p.Clock = 400e9 + ownLinger
+	if o.Has(p) {
+		t.Error("known for ever, where nothing changes any more")
+	}
+	p.Clock = 0
 	o.Tell(second, 400e9+ownLinger)
 	if o.Has(p) {
 		t.Error("never forgotten")
