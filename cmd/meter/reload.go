@@ -36,18 +36,22 @@ func (r *reloads) status() *web.ReloadStatus {
 	return s
 }
 
-// heedHangUps reloads at SIGHUP, where there is a file to be read again. The
-// function returned ends that.
-func (r *service) heedHangUps() (end func()) {
-	if r.cmd.Config == "" {
-		return func() {}
+// catchHangUps has SIGHUP wait for heedHangUps, where there is a file to be read
+// again, rather than end a process that has just begun.
+func (r *service) catchHangUps() {
+	r.hangUps = make(chan os.Signal, 1)
+	if r.cmd.Config != "" {
+		signal.Notify(r.hangUps, syscall.SIGHUP)
 	}
-	hangUps, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangUps, syscall.SIGHUP)
+}
+
+// heedHangUps reloads at SIGHUP. The function returned ends that.
+func (r *service) heedHangUps() (end func()) {
+	done := make(chan struct{})
 	go func() {
 		for {
 			select {
-			case <-hangUps:
+			case <-r.hangUps:
 				_ = r.reload(r.ctx) // logged
 			case <-done:
 				return
@@ -55,7 +59,7 @@ func (r *service) heedHangUps() (end func()) {
 		}
 	}()
 	return func() {
-		signal.Stop(hangUps)
+		signal.Stop(r.hangUps)
 		close(done)
 	}
 }

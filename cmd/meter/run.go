@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -115,6 +116,7 @@ type service struct {
 	reloads  reloads
 	retired  bytes.Buffer // accounts of inputs that reloads ended
 
+	hangUps chan os.Signal
 	ctx     context.Context // ends the exporters
 	manager *lifecycle
 	running sync.WaitGroup // inputs
@@ -150,6 +152,7 @@ func (r *service) input(name, source string) *runningInput {
 }
 
 func (r *service) run() error {
+	r.catchHangUps()
 	if err := r.open(r.inputs); err != nil {
 		return usageError{err}
 	}
