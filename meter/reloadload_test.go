@@ -60,8 +60,12 @@ func TestReloadUnderLoad(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- m.RunLive(rings, func(err error) { t.Error(err) }) }()
 	<-m.Begun()
+	reloads := 8
+	if testing.Short() {
+		reloads = 2
+	}
 	time.Sleep(300 * time.Millisecond)
-	for i := 1; i <= 8; i++ {
+	for i := 1; i <= reloads; i++ {
 		done := make(chan error, 1)
 		go func() { done <- m.Reload(Change{RuleSets: sets(i)}) }()
 		select {
