@@ -31,6 +31,13 @@ func TestSoak(t *testing.T) {
 	}
 	web := local(freePort(t, "tcp"))
 	m := startLive(t, "lo", "--web.listen-address", web, "--idle", "2s", "--active", "5s", "--workers", "2", "--max-flows", "50000")
+	eventually(t, "the pages are served", func() bool {
+		c, err := net.Dial("tcp", web)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	ctx, stop := context.WithCancel(t.Context())
 	sent := make(chan int)
 	go func() { sent <- chatter(ctx, t) }()
