@@ -50,8 +50,8 @@ type liveWorker struct {
 // RunLive meters the frames of rings, one for each worker, until Stop or until
 // the rings end, then ends all flows and sends every record. Each worker's
 // records are in order; those of several workers go to the exporters as they
-// come, so that no worker waits for another. A ring that fails
-// is reported to failed; the others go on. It returns an error if the balance
+// come, so that no worker waits for another. A ring that fails is reported to
+// failed, once the others have ended, too. It returns an error if the balance
 // does not close.
 func (m *Meter) RunLive(rings []Ring, failed func(error)) error {
 	if len(rings) != len(m.workers) {
