@@ -60,7 +60,7 @@ bench: ## run the benchmarks; BENCH=regexp chooses
 
 .PHONY: pgo
 pgo: ## renew the profile that the compiler optimizes by
-	go test -run '^$$' -bench 'BenchmarkRead$$' -benchtime 10x -cpuprofile cmd/meter/default.pgo ./cmd/meter
+	go test -run '^$$' -bench 'BenchmarkRead$$' -benchtime 60x -cpuprofile cmd/meter/default.pgo ./cmd/meter
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME

@@ -14,7 +14,7 @@ const AutoRate = -1
 
 // Pacer holds an exporter to a rate. It is a token bucket that fills during
 // coarse sleeps, so that a collector's socket buffer sees bursts of at most
-// 15 ms: some 75 KB at the default rate, well below what Linux gives a socket.
+// 25 ms: some 90 KB at the default rate, well below what Linux gives a socket.
 type Pacer struct {
 	rate   float64 // records per second; 0 is no limit
 	tokens float64
@@ -22,7 +22,7 @@ type Pacer struct {
 }
 
 // coarse is the shortest sleep: each one costs the waking up of a thread.
-const coarse = 15 * time.Millisecond
+const coarse = 25 * time.Millisecond
 
 // NewPacer returns a Pacer of so many records per second; 0 is no limit.
 func NewPacer(rate int) *Pacer { return &Pacer{rate: float64(rate)} }

@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"sync"
 	"time"
 
 	"flowmeter/meter/flow"
@@ -22,7 +23,7 @@ const batchRecords = 512
 type output struct {
 	exporters []Exporter
 	batch     *flow.Batch
-	spare     chan *flow.Batch
+	spare     spares
 	live      bool      // batches carry the wall clock, and do not wait to be full
 	sent      time.Time // when the last beat sent one
 
@@ -56,10 +57,8 @@ func (o *output) next() *flow.Record {
 }
 
 func (o *output) take() *flow.Batch {
-	select {
-	case b := <-o.spare:
+	if b := o.spare.take(); b != nil {
 		return b
-	default:
 	}
 	return &flow.Batch{Records: make([]flow.Record, 0, batchRecords), Recycle: o.recycle}
 }
@@ -67,17 +66,38 @@ func (o *output) take() *flow.Batch {
 // recycle keeps a batch for reuse, unless enough are kept.
 func (o *output) recycle(b *flow.Batch) {
 	b.Records, b.Stats, b.Final = b.Records[:0], nil, false
-	select {
-	case o.spare <- b:
-	default:
-	}
+	o.spare.keep(b)
+}
+
+// spares are batches to be used again, the last given back first: the
+// processor's cache may still hold it.
+type spares struct {
+	mu      sync.Mutex
+	batches []*flow.Batch
 }
 
 // spareBatches is how many batches are kept for reuse.
 const spareBatches = 32
 
+func (s *spares) take() (b *flow.Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.batches) - 1; last >= 0 {
+		b, s.batches = s.batches[last], s.batches[:last]
+	}
+	return b
+}
+
+func (s *spares) keep(b *flow.Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.batches) < spareBatches {
+		s.batches = append(s.batches, b)
+	}
+}
+
 func newOutput(exporters []Exporter) *output {
-	return &output{exporters: exporters, spare: make(chan *flow.Batch, spareBatches)}
+	return &output{exporters: exporters}
 }
 
 func newLiveOutput(exporters []Exporter) *output {

@@ -38,6 +38,6 @@ func (t *Table) Apply(seen []Sighting) {
 			t.turnAway(&s.Packet)
 			continue
 		}
-		t.count(rec, &s.Packet, way, s.Match.Class)
+		t.count(rec, t.store.hotAt(rec), &s.Packet, way, s.Match.Class)
 	}
 }

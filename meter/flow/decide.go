@@ -21,7 +21,7 @@ func (t *Table) decide(p *Packet) {
 		t.turnAway(p)
 		return
 	}
-	t.count(rec, p, way, m.Class)
+	t.count(rec, t.store.hotAt(rec), p, way, m.Class)
 	if isIP && m.Constant && !t.fused {
 		t.rememberFlow(p, m, rec, way)
 	}
@@ -42,13 +42,14 @@ func (t *Table) recall(p *Packet) bool {
 		return true
 	}
 	rec := l.flow[p.dir]
-	if a&answerFlow == 0 || t.store.hotAt(rec).serial != l.serial[p.dir] {
+	h := t.store.hotAt(rec)
+	if a&answerFlow == 0 || h.serial != l.serial[p.dir] {
 		return false
 	}
 	if !t.settle(rec, p.Clock, p.startsTCP()) {
 		return false
 	}
-	t.count(rec, p, a.way(), a.class())
+	t.count(rec, h, p, a.way(), a.class())
 	return true
 }
 

@@ -38,21 +38,9 @@ func (t *Table) endOf(h *hot) (int64, EndReason) {
 
 func (h *hot) hasPackets() bool { return h.packets[Forward]|h.packets[Reverse] != 0 }
 
-// due is called by the wheel for flows that may have come to their end. Their
-// records, and the slots of those that will end, are touched first, so that the
-// cache misses overlap.
+// due is called by the wheel for flows that may have come to their end.
 func (t *Table) due(es []wheelEntry, mark uint32) {
-	sum := uint32(0)
-	for i := range es {
-		h := t.store.hotAt(es[i].rec)
-		sum += h.serial + uint32(h.packets[0])
-	}
-	for i := range es {
-		if h := t.store.hotAt(es[i].rec); h.serial == es[i].serial && h.seen+t.idle <= t.clock {
-			sum += t.index.touch(t.hashOf(es[i].rec))
-		}
-	}
-	t.sink = sum
+	t.prefetchDue(es)
 	for _, e := range es {
 		t.dueOne(e, mark)
 	}
@@ -98,6 +86,7 @@ func (t *Table) closePiece(rec int32, end int64) {
 	}
 	sum.number++
 	c.earlier = t.store.keep(sum) // the closed piece has what was kept so far
+	h.state |= pieced
 	h.octets, h.packets, h.layer2, h.flags = [2]uint64{}, [2]uint64{}, [2]uint64{}, [2]uint16{}
 }
 

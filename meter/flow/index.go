@@ -77,11 +77,10 @@ func (x *index) segment(hash uint32) *segment {
 	return &x.segments[hash>>(32-segmentBits)]
 }
 
-// touch loads the slot where a search for hash begins. Called for each packet
-// of a batch before any is looked up, it lets the cache misses overlap.
-func (x *index) touch(hash uint32) uint32 {
+// home returns the slot where a search for hash begins.
+func (x *index) home(hash uint32) *slot {
 	s := x.segment(hash)
-	return s.slots[hash&s.mask].ref
+	return &s.slots[hash&s.mask]
 }
 
 // candidate returns the first record whose hash is the one sought, or -1.

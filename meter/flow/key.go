@@ -60,8 +60,8 @@ func (t *Table) tupleOf(rec int32) tuple {
 		u.hiAddr = words{0, v4Mapped | uint64(h.addr[1])}
 		return u
 	}
-	c := t.store.coldAt(rec)
-	u.loAddr, u.hiAddr = c.addr[0], c.addr[1]
+	ends := t.store.endsAt(rec)
+	u.loAddr, u.hiAddr = ends[0], ends[1]
 	return u
 }
 

@@ -21,7 +21,7 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 	if p.Version == 4 {
 		h.addr = [2]uint32{uint32(p.tuple.loAddr.lo), uint32(p.tuple.hiAddr.lo)}
 	} else {
-		t.store.coldAt(rec).addr = [2]words{p.tuple.loAddr, p.tuple.hiAddr}
+		*t.store.endsAt(rec) = [2]words{p.tuple.loAddr, p.tuple.hiAddr}
 	}
 	if p.Proto == packet.ProtoTCP && p.tuple.kind&kindPorts != 0 {
 		h.state |= tcpEnds
@@ -78,6 +78,7 @@ func (t *Table) begin(p *Packet, m *rules.Match, high bool) int32 {
 		t.evict(p.Clock)
 	}
 	rec := t.store.alloc()
+	t.prefetchFree()
 	h, c := t.store.hotAt(rec), t.store.coldAt(rec)
 	*h = hot{seen: p.Clock, start: p.Clock, state: live, serial: h.serial}
 	if high {
@@ -122,12 +123,11 @@ func (c *cold) setLink(h *packet.Headers, swapped bool) {
 	}
 }
 
-// count adds a packet to its flow.
-func (t *Table) count(rec int32, p *Packet, way Way, class rules.Class) {
-	h := t.store.hotAt(rec)
+// count adds a packet to the flow whose record rec and h are.
+func (t *Table) count(rec int32, h *hot, p *Packet, way Way, class rules.Class) {
 	octets := p.octets()
 	if h.packets[way] == 0 {
-		t.firstOfWay(rec, p, way)
+		t.firstOfWay(rec, h, p, way)
 	} else {
 		h.last[way] = max(h.last[way], p.Time)
 		h.minLen[way] = min(h.minLen[way], octets)
@@ -152,8 +152,8 @@ func (t *Table) count(rec int32, p *Packet, way Way, class rules.Class) {
 }
 
 // firstOfWay counts the first packet of a direction within a piece.
-func (t *Table) firstOfWay(rec int32, p *Packet, way Way) {
-	h, c := t.store.hotAt(rec), t.store.coldAt(rec)
+func (t *Table) firstOfWay(rec int32, h *hot, p *Packet, way Way) {
+	c := t.store.coldAt(rec)
 	if h.packets[0]+h.packets[1] == 0 { // the piece begins
 		h.start = p.Clock
 		t.arm(rec, h, h.start+t.active)
@@ -163,7 +163,7 @@ func (t *Table) firstOfWay(rec int32, p *Packet, way Way) {
 	octets := p.octets()
 	h.minLen[way], h.maxLen[way] = octets, octets
 	h.minTTL[way], h.maxTTL[way] = 0xff, 0
-	if c.earlier != 0 && t.store.earlier.at(c.earlier - 1).packets[way] != 0 {
+	if h.state&pieced != 0 && t.store.earlier.at(c.earlier - 1).packets[way] != 0 {
 		return
 	}
 	if p.Layers&packet.HasIP != 0 {

@@ -44,8 +44,8 @@ func (t *Table) order(rec int32) uint64 {
 	case h.kind&^kindPorts == 4:
 		lo, hi = h.addr[0], h.addr[1]
 	default:
-		c := t.store.coldAt(rec)
-		lo, hi = uint32(c.addr[0].lo), uint32(c.addr[1].lo)
+		ends := t.store.endsAt(rec)
+		lo, hi = uint32(ends[0].lo), uint32(ends[1].lo)
 	}
 	if h.state&sourceHigh != 0 {
 		lo, hi = hi, lo
@@ -93,8 +93,8 @@ func (t *Table) Peek() (end int64, ok bool) {
 func (t *Table) Next(r *Record) { t.first().nextOwn(r) }
 
 func (t *Table) nextOwn(r *Record) {
-	if t.taken%touchAhead == 0 {
-		t.touchReady()
+	if t.taken%releaseAhead == 0 {
+		t.prefetchReady()
 	}
 	e := t.ended[t.taken]
 	t.fill(r, &e)
@@ -108,19 +108,6 @@ func (t *Table) nextOwn(r *Record) {
 		t.ended = t.ended[:copy(t.ended, t.ended[t.ready:])]
 		t.ready, t.taken = 0, 0
 	}
-}
-
-// touchAhead is how many records are loaded into the cache at once before they
-// are read: they lie anywhere in memory.
-const touchAhead = 16
-
-func (t *Table) touchReady() {
-	sum := uint32(0)
-	for _, e := range t.ended[t.taken:min(t.taken+touchAhead, t.ready)] {
-		h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
-		sum += h.serial + uint32(h.packets[0]) + uint32(c.addr[0].lo) + uint32(c.reason)
-	}
-	t.sink = sum
 }
 
 // compare orders records by decided-end time, key, start and piece; flows of one

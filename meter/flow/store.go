@@ -42,12 +42,12 @@ const (
 	finForward                   // FIN seen
 	finReverse
 	lingering // the connection has ended; late packets still belong to it
+	pieced    // earlier pieces have been released
 )
 
 // cold is what is written when a flow begins, at its first reverse packet and
-// at the ends of pieces.
+// at the ends of pieces: one cache line.
 type cold struct {
-	addr      [2]words   // of the canonical ends, as in tuple; IPv6 only
 	first     [2]int64   // time of the piece's first packet each way
 	flowStart int64      // time of the flow's first packet
 	mac       [2][6]byte // source, destination
@@ -96,6 +96,7 @@ func linkBitsOf(l packet.Layer) (b linkBits) {
 type store struct {
 	hot   slabs[hot]
 	cold  slabs[cold]
+	ends  slabs[[2]words]  // addresses of the canonical ends, IPv6 only: memory that IPv4 never touches
 	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
 	keyed bool
 	next  int32 // records never used begin here
@@ -118,6 +119,7 @@ type pieces struct {
 
 func (s *store) hotAt(rec int32) *hot       { return s.hot.at(rec) }
 func (s *store) coldAt(rec int32) *cold     { return s.cold.at(rec) }
+func (s *store) endsAt(rec int32) *[2]words { return s.ends.at(rec) }
 func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 
 // alloc returns a free record with its old content, the serial of which must
@@ -138,6 +140,7 @@ func (s *store) alloc() int32 {
 func (s *store) grow() {
 	s.room = s.hot.grow(s.memory)
 	s.cold.grow(s.memory)
+	s.ends.grow(s.memory)
 	if s.keyed {
 		s.keys.grow(s.memory)
 	}
@@ -190,6 +193,9 @@ func (s *store) copyTo(dst, src int32) {
 	*s.hotAt(dst) = *s.hotAt(src)
 	s.hotAt(dst).serial = serial
 	*s.coldAt(dst) = *s.coldAt(src)
+	if s.hotAt(src).kind&^kindPorts == 6 {
+		*s.endsAt(dst) = *s.endsAt(src)
+	}
 	if s.keyed {
 		*s.keyAt(dst) = *s.keyAt(src)
 	}

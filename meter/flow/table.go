@@ -54,8 +54,8 @@ type Table struct {
 	since    int64
 	steps    [NumSteps]uint64
 
-	cand [MaxRun]int32
-	sink uint32 // keeps the touching loads alive
+	candidates [MaxRun]int32 // records that the packets of a run are expected to need; -1: none
+	lines      lines
 
 	Counts Counts
 }
@@ -118,44 +118,24 @@ func (t *Table) Update(ps []Packet) {
 		}
 		return
 	}
-	t.touch(ps)
-	for i := range ps {
-		p := &ps[i]
-		if p.Layers&packet.HasIP == 0 {
-			t.decide(p)
-			continue
-		}
-		t.updateFused(p, t.cand[i])
-	}
-}
-
-// touch loads what the packets of a run will need, slots first, then records,
-// in loops of independent loads.
-func (t *Table) touch(ps []Packet) {
-	sum := uint32(0)
-	for i := range ps {
-		sum += t.index.touch(ps[i].hash)
-	}
-	for i := range ps {
-		rec := int32(-1)
-		if ps[i].Layers&packet.HasIP != 0 {
-			rec = t.index.candidate(ps[i].hash)
-		}
-		t.cand[i] = rec
-	}
-	for i := range ps {
-		if rec := t.cand[i]; rec >= 0 {
-			h := t.store.hotAt(rec)
-			sum += uint32(h.packets[0]) + h.serial
+	t.prefetchSlots(ps)
+	t.findCandidates(ps, 0)
+	for from := 0; from < len(ps); from += updateAhead {
+		t.findCandidates(ps, from+updateAhead)
+		for i := from; i < min(from+updateAhead, len(ps)); i++ {
+			if p := &ps[i]; p.Layers&packet.HasIP != 0 {
+				t.updateFused(p, t.candidates[i])
+			} else {
+				t.decide(p)
+			}
 		}
 	}
-	t.sink = sum
 }
 
 // updateFused counts a packet in its conversation's flow. The flow remembers
 // which of its packets the rules count, so that known ones need no rules.
 func (t *Table) updateFused(p *Packet, rec int32) {
-	if rec < 0 || !t.sameTuple(rec, p) {
+	if rec < 0 || !t.sameTuple(rec, t.store.hotAt(rec), p) {
 		rec = t.findTuple(p)
 	}
 	if rec < 0 {
@@ -177,7 +157,7 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 		t.decide(p)
 		return
 	}
-	t.count(rec, p, h.way(p.dir), h.class(p.dir))
+	t.count(rec, h, p, h.way(p.dir), h.class(p.dir))
 }
 
 // variant numbers the cases in which packets of one five-tuple may get
@@ -253,8 +233,9 @@ func (p *Packet) startsTCP() bool {
 	return p.Layers&packet.HasTCP != 0 && p.TCPFlags&(packet.SYN|packet.ACK) == packet.SYN
 }
 
-func (t *Table) sameTuple(rec int32, p *Packet) bool {
-	h := t.store.hotAt(rec)
+// sameTuple tells whether the flow whose record rec and h are is live and has
+// the packet's five-tuple.
+func (t *Table) sameTuple(rec int32, h *hot, p *Packet) bool {
 	if h.kind != p.tuple.kind || h.proto != p.tuple.proto ||
 		h.port[0] != p.tuple.loPort || h.port[1] != p.tuple.hiPort || h.state&live == 0 {
 		return false
@@ -262,8 +243,7 @@ func (t *Table) sameTuple(rec int32, p *Packet) bool {
 	if p.Version == 4 {
 		return h.addr[0] == uint32(p.tuple.loAddr.lo) && h.addr[1] == uint32(p.tuple.hiAddr.lo)
 	}
-	c := t.store.coldAt(rec)
-	return c.addr[0] == p.tuple.loAddr && c.addr[1] == p.tuple.hiAddr
+	return *t.store.endsAt(rec) == [2]words{p.tuple.loAddr, p.tuple.hiAddr}
 }
 
 // findTuple returns the live flow of the packet's five-tuple, or -1.
@@ -274,8 +254,9 @@ func (t *Table) findTuple(p *Packet) int32 {
 		if e.ref == 0 {
 			return -1
 		}
-		if e.tag == p.hash && t.sameTuple(int32(e.ref-1), p) {
-			return int32(e.ref - 1)
+		rec := int32(e.ref - 1)
+		if e.tag == p.hash && t.sameTuple(rec, t.store.hotAt(rec), p) {
+			return rec
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestSizes(t *testing.T) {
 		got, want uintptr
 	}{
 		{"hot", unsafe.Sizeof(hot{}), 128},
-		{"cold", unsafe.Sizeof(cold{}), 96},
+		{"cold", unsafe.Sizeof(cold{}), 64},
 		{"line", unsafe.Sizeof(line{}), 64},
 		{"slot", unsafe.Sizeof(slot{}), 8},
 	} {

@@ -52,31 +52,49 @@ func (p *Packet) Prepare(seed *Seed) {
 	if p.Layers&packet.HasIP == 0 {
 		return
 	}
-	src, dst := wordsOf(&p.Src, p.Version), wordsOf(&p.Dst, p.Version)
 	var sport, dport uint16
-	kind := p.Version
+	p.tuple.proto, p.tuple.kind = p.Proto, p.Version
 	if p.Layers&packet.HasPorts != 0 {
 		sport, dport = p.SrcPort, p.DstPort
-		kind |= kindPorts
+		p.tuple.kind |= kindPorts
 	}
+	if p.Version == 4 {
+		p.order4(sport, dport)
+	} else {
+		p.order6(sport, dport)
+	}
+	p.hash = p.tuple.hash(seed)
+}
+
+// order4 puts the ends of an IPv4 packet in order: each is one number, and no
+// branch is taken, as which is the lower cannot be foreseen.
+func (p *Packet) order4(sport, dport uint16) {
+	// The four octets that Decode wrote last, in one piece as they were written.
+	src := uint64(binary.BigEndian.Uint32(p.Src[12:]))<<16 | uint64(sport)
+	dst := uint64(binary.BigEndian.Uint32(p.Dst[12:]))<<16 | uint64(dport)
+	p.dir = 0
+	if src > dst {
+		p.dir = 1
+	}
+	lo, hi := min(src, dst), max(src, dst)
+	t := &p.tuple // field by field: a whole one would be put together elsewhere and copied
+	t.loAddr, t.hiAddr = words{0, v4Mapped | lo>>16}, words{0, v4Mapped | hi>>16}
+	t.loPort, t.hiPort = uint16(lo), uint16(hi)
+}
+
+func (p *Packet) order6(sport, dport uint16) {
+	src, dst := wordsOf(&p.Src), wordsOf(&p.Dst)
 	p.dir = 0
 	if src.above(dst) || src == dst && sport > dport {
 		p.dir = 1
 		src, dst, sport, dport = dst, src, dport, sport
 	}
-	t := &p.tuple // field by field: a whole one would be put together elsewhere and copied
+	t := &p.tuple
 	t.loAddr, t.hiAddr = src, dst
 	t.loPort, t.hiPort = sport, dport
-	t.proto, t.kind = p.Proto, kind
-	p.hash = p.tuple.hash(seed)
 }
 
-// wordsOf reads an address. Of an IPv4 address it reads
-// the four octets that Decode wrote last, in one piece as they were written.
-func wordsOf(a *[16]byte, version uint8) words {
-	if version == 4 {
-		return words{0, v4Mapped | uint64(binary.BigEndian.Uint32(a[12:]))}
-	}
+func wordsOf(a *[16]byte) words {
 	return words{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])}
 }
 

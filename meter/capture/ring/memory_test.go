@@ -173,7 +173,8 @@ func TestMemoryPace(t *testing.T) {
 		t.Errorf("%v, %v", b, err)
 	}
 	<-m.Fed()
-	if d := time.Since(start); d < took/4 || d > took {
+	// A wait below a millisecond is not worth the waking up, and left out.
+	if d := time.Since(start); d < took/4-time.Millisecond || d > took {
 		t.Errorf("%v for a trace of %v", d, took)
 	}
 	b, err := m.Ring(0).Next(time.Second)
