@@ -71,7 +71,7 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		return a.fail(usageError{fmt.Errorf("%w; see %s --help", err, commandOf(parser, args))})
+		return a.fail(usageError{fmt.Errorf("%s; see %s --help", explained(err, args), commandOf(parser, args))})
 	}
 	if err := ctx.Run(a); err != nil {
 		return a.fail(err)

@@ -56,7 +56,7 @@ func (c *Collector) open(where string) (err error) {
 	scheme, host, isURL := strings.Cut(where, "://")
 	switch {
 	case !isURL:
-		c.file, err = os.Open(where)
+		c.file, err = openFile(where)
 	case scheme == "udp":
 		c.udp, err = listenUDP(host)
 	case scheme == "tcp":
@@ -65,6 +65,15 @@ func (c *Collector) open(where string) (err error) {
 		err = fmt.Errorf("%s: collects from udp://host:port, tcp://host:port or an IPFIX file", where)
 	}
 	return err
+}
+
+// openFile opens a file; an address that is taken for one is told what to write.
+func openFile(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if _, _, bad := net.SplitHostPort(name); errors.Is(err, os.ErrNotExist) && bad == nil {
+		err = fmt.Errorf("%w (to listen there: udp://%s or tcp://%[2]s)", err, name)
+	}
+	return f, err
 }
 
 func listenUDP(host string) (*net.UDPConn, error) {
