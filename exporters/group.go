@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -80,6 +81,15 @@ func (g *Group) Offer(b *flow.Batch) {
 	b.Release()
 }
 
+// Room is that of the member with the least: whose records come cannot be told.
+func (g *Group) Room() int {
+	room := math.MaxInt
+	for _, m := range g.members {
+		room = min(room, m.Queue.Room())
+	}
+	return room
+}
+
 func (g *Group) all(b *flow.Batch) {
 	b.Retain(int32(len(g.members)) - 1)
 	for _, m := range g.members {
@@ -122,7 +132,7 @@ func (g *Group) divide(b *flow.Batch) {
 			part = g.take()
 		}
 		if part != nil {
-			part.Clock, part.Stats, part.Final = b.Clock, b.Stats, b.Final
+			part.Clock, part.Stats, part.Final, part.Patient = b.Clock, b.Stats, b.Final, b.Patient
 			m.Offer(part)
 		}
 	}
@@ -137,7 +147,7 @@ func (g *Group) take() *flow.Batch {
 }
 
 func (g *Group) recycle(b *flow.Batch) {
-	b.Records, b.Stats, b.Final = b.Records[:0], nil, false
+	b.Records, b.Stats, b.Final, b.Patient = b.Records[:0], nil, false, false
 	g.spare.Put(b)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"syscall"
 	"time"
@@ -35,8 +36,9 @@ type Queue struct {
 
 	mu      sync.Mutex
 	waiting []*flow.Batch
-	weight  int  // of all that wait
-	ended   bool // Run is over, or will be without taking another batch
+	weight  int       // of all that wait
+	moved   time.Time // when the oldest began to be the oldest
+	ended   bool      // Run is over, or will be without taking another batch
 	once    sync.Once
 	final   chan struct{} // closed when the final batch was offered
 	filled  chan struct{} // has a token when something may wait
@@ -72,19 +74,23 @@ func (q *Queue) Stats() *Stats { return q.stats }
 func weigh(b *flow.Batch) int { return max(1, len(b.Records)) }
 
 // Offer hands over a batch and with it one hold on it. A lossless queue waits
-// until there is room; any other drops what does not fit and counts it. A
-// batch larger than the whole queue is taken when the queue is empty, and of
+// until there is room, any other for a patient batch while its exporter goes on;
+// else it drops what does not fit and counts it. A batch larger than the whole queue is taken when the queue is empty, and of
 // the final batch, if it does not fit, only the records are dropped.
 func (q *Queue) Offer(b *flow.Batch) {
 	if b.Final {
 		defer q.once.Do(func() { close(q.final) })
 	}
 	for !q.admit(b) {
-		if !q.cfg.Lossless {
+		switch {
+		case q.cfg.Lossless:
+			<-q.drained
+		case b.Patient && q.Room() != math.MaxInt:
+			time.Sleep(time.Millisecond)
+		default:
 			q.drop(b, QueueFull)
 			return
 		}
-		<-q.drained
 	}
 }
 
@@ -100,11 +106,32 @@ func (q *Queue) admit(b *flow.Batch) bool {
 	if len(q.waiting) > 0 && q.weight+weigh(b) > q.cfg.Records {
 		return false
 	}
+	if len(q.waiting) == 0 {
+		q.moved = time.Now()
+	}
 	q.waiting = append(q.waiting, b)
 	q.weight += weigh(b)
 	q.stats.Queued.Add(int64(len(b.Records)))
 	q.wake(q.filled)
 	return true
+}
+
+// stuck is how long an exporter may take nothing before nobody waits for it.
+const stuck = time.Second
+
+// Room returns how many records Offer takes now without a loss, for those who
+// can wait until there are more. It has no limit where waiting is of no use: the
+// queue waits by itself, its exporter has ended, or takes nothing.
+func (q *Queue) Room() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.cfg.Lossless || q.ended || len(q.waiting) > 0 && time.Since(q.moved) > stuck {
+		return math.MaxInt
+	}
+	if len(q.waiting) == 0 { // which takes a batch of any size
+		return max(q.cfg.Records, 1024)
+	}
+	return max(0, q.cfg.Records-q.weight)
 }
 
 func (q *Queue) wake(token chan struct{}) {
@@ -128,7 +155,7 @@ func (q *Queue) take() *flow.Batch {
 	}
 	b := q.waiting[0]
 	q.waiting[0] = nil
-	q.waiting = q.waiting[1:]
+	q.waiting, q.moved = q.waiting[1:], time.Now()
 	q.weight -= weigh(b)
 	q.stats.Queued.Add(-int64(len(b.Records)))
 	if q.weight <= q.cfg.Records/2 { // not for each batch: who waits would wake for each

@@ -41,7 +41,8 @@ type liveWorker struct {
 	reader    reader
 	sockets   func() []flow.Socket // the meter's own; nil where their packets are metered
 	ending    []endingLane         // of rule sets that a reload takes away
-	reloading *sync.RWMutex        // of the Meter
+	forcing   forcing
+	reloading *sync.RWMutex // of the Meter
 	requests  chan func(*liveWorker)
 	done      chan struct{} // closed when no more requests are answered
 	progress  atomic.Int64  // wall clock at the last beat, ns since 1970; 0 before the first and after the end
@@ -196,6 +197,7 @@ func (l *liveWorker) end() {
 		time.Sleep(time.Millisecond)
 	}
 	defer l.reloading.RUnlock()
+	l.forceAll()
 	l.do(&work{kind: finish, clock: l.clock})
 	l.records.direct.flush()
 	l.progress.Store(0)

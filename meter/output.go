@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -14,6 +15,12 @@ type Exporter interface {
 	Offer(b *flow.Batch)
 }
 
+// Bounded is an Exporter that drops what it has no room for. Records that need
+// not leave at once wait for room (liveWorker.forceSome).
+type Bounded interface {
+	Room() int // records that Offer takes now
+}
+
 // batchRecords is how many records a batch holds. Reading traces, every batch
 // but the last is full, so that what exporters see does not depend on workers.
 const batchRecords = 512
@@ -24,6 +31,7 @@ type output struct {
 	exporters []Exporter
 	batch     *flow.Batch
 	spare     spares
+	patient   bool      // batches may wait for room
 	live      bool      // batches carry the wall clock, and do not wait to be full
 	sent      time.Time // when the last beat sent one
 
@@ -65,7 +73,7 @@ func (o *output) take() *flow.Batch {
 
 // recycle keeps a batch for reuse, unless enough are kept.
 func (o *output) recycle(b *flow.Batch) {
-	b.Records, b.Stats, b.Final = b.Records[:0], nil, false
+	b.Records, b.Stats, b.Final, b.Patient = b.Records[:0], nil, false, false
 	o.spare.keep(b)
 }
 
@@ -117,11 +125,26 @@ func (o *output) send() {
 	if o.live {
 		b.Clock = max(b.Clock, time.Now().UnixNano())
 	}
+	b.Patient = o.patient
 	b.Retain(int32(len(o.exporters)) + 1)
 	for _, e := range o.exporters {
 		e.Offer(b)
 	}
 	b.Release()
+}
+
+// room returns how many more records every exporter would take now.
+func (o *output) room() int {
+	room := math.MaxInt
+	for _, e := range o.exporters {
+		if b, ok := e.(Bounded); ok {
+			room = min(room, b.Room())
+		}
+	}
+	if o.batch != nil && room < math.MaxInt {
+		room -= len(o.batch.Records)
+	}
+	return max(0, room)
 }
 
 // flush sends what is left.

@@ -35,6 +35,8 @@ func (m *Meter) Reload(c Change) error {
 	c.RuleSets = slices.Clone(c.RuleSets)
 	r := m.newReload(c)
 	m.ask(r.swap)
+	m.ask(r.force)
+	m.askForce()
 	m.ask(r.settle)
 	closed := r.gone.CheckEnd(r.goneNames)
 	m.names = m.names[:0:0]
@@ -166,18 +168,26 @@ func boxOf(share exchanger, i int) *mailbox {
 	return nil
 }
 
-// settle ends what swap took out of a worker, once all workers have sent what
-// they had seen, and tells the new exporters to the worker.
-func (r *reload) settle(l *liveWorker) {
-	left := Totals{}
+// force has the worker end what swap took out of it, once all workers have sent
+// what they had seen.
+func (r *reload) force(l *liveWorker) {
+	var tables []*flow.Table
 	for i := range l.ending {
 		e := &l.ending[i]
 		if e.box != nil && e.box.owner == l.id {
 			e.box.take(nil)
 			e.table.Apply(e.box.ready(nil, ended, ended))
 		}
-		e.table.Flush(l.clock, flow.EndForced)
-		l.releaseAll(e.table)
+		tables = append(tables, e.table)
+	}
+	l.force(tables, forceFor)
+}
+
+// settle accounts for what has ended, and tells the new exporters to the worker.
+func (r *reload) settle(l *liveWorker) {
+	left := Totals{}
+	for i := range l.ending {
+		e := &l.ending[i]
 		left.RuleSets, left.Reserves = append(left.RuleSets, e.table.Counts), append(left.Reserves, e.table.Reserves())
 		left.since = append(left.since, e.since)
 	}
@@ -199,13 +209,6 @@ func (r *reload) settle(l *liveWorker) {
 func (t *Totals) countUntil(u since) {
 	t.Read, t.Filtered = u.read, u.leftOut
 	t.Outcomes[0] = u.read - u.leftOut
-}
-
-// releaseAll passes on all records of a table that has ended.
-func (w *worker) releaseAll(t *flow.Table) {
-	for left := t.Ready(flow.Everything); left > 0; left-- {
-		t.Next(w.records.next())
-	}
 }
 
 // earlierCounts are the counts of rule sets before a reload ended them, by
@@ -248,20 +251,6 @@ func (m *Meter) running() bool {
 		}
 	}
 	return len(m.live) > 0
-}
-
-// Expire forces out all flows that a live Meter has now.
-func (m *Meter) Expire() error {
-	if !m.running() {
-		return errEnded
-	}
-	m.ask(func(l *liveWorker) {
-		l.settle()
-		l.flush(l.clock)
-		l.records.direct.flush()
-		l.public.store(l.worker)
-	})
-	return nil
 }
 
 // Flows calls show with the live flows of every rule set, as they would be

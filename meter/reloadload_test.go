@@ -105,6 +105,8 @@ func TestEndWithinReload(t *testing.T) {
 		m.ask(r.swap)
 		close(hold)
 		time.Sleep(100 * time.Millisecond) // the workers would end now
+		m.ask(r.force)
+		m.askForce()
 		m.ask(r.settle)
 		m.cfg.RuleSets, m.names = r.RuleSets, []string{"hosts"}
 		if err := r.gone.CheckEnd(r.goneNames); err != nil || r.gone.RuleSets[0].Released == 0 {

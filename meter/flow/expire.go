@@ -118,15 +118,44 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 	defer func() { t.index = newIndex(t.store.memory) }()
 	t.ended = slices.Grow(t.ended, int(t.Counts.Live))
 	for rec := range t.store.next {
-		if t.store.hotAt(rec).state&live == 0 || !t.settle(rec, clock, false) {
-			continue
-		}
-		if t.store.hotAt(rec).state&lingering != 0 {
-			t.end(rec, clock, EndDetected)
-			continue
-		}
-		t.end(rec, clock, reason)
+		t.force(rec, clock, reason)
 	}
+}
+
+// FlushSome is Flush of at most n flows of a table that goes on, or nearly so:
+// the next call continues where it stopped. It returns what is left of n, and
+// whether it has been through the whole table.
+func (t *Table) FlushSome(clock int64, reason EndReason, n int) (left int, all bool) {
+	for _, r := range t.reserves {
+		if n, all = r.FlushSome(clock, reason, n); !all {
+			return n, false
+		}
+	}
+	for ; t.flushed < t.store.next; t.flushed++ {
+		if n <= 0 {
+			return n, false
+		}
+		if t.force(t.flushed, clock, reason) {
+			n--
+		}
+	}
+	t.flushed = 0
+	return n, true
+}
+
+// force ends a flow, and tells whether there was one.
+func (t *Table) force(rec int32, clock int64, reason EndReason) bool {
+	if t.store.hotAt(rec).state&live == 0 {
+		return false
+	}
+	if !t.settle(rec, clock, false) {
+		return true
+	}
+	if t.store.hotAt(rec).state&lingering != 0 {
+		reason = EndDetected
+	}
+	t.end(rec, clock, reason)
+	return true
 }
 
 // Live calls show with the live flows that have packets, its reserves' too, as records that would
@@ -158,6 +187,7 @@ func (t *Table) Restart(clock int64) {
 	}
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
+	t.flushed = 0
 	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]
 	for _, r := range t.reserves {
 		r.Restart(clock)

@@ -181,6 +181,7 @@ type Batch struct {
 	Clock   int64       // trace clock at release, ns since 1970: export time
 	Stats   *Statistics // the meter's account as of Clock; nil in most batches
 	Final   bool        // the last batch of the run
+	Patient bool        // may wait for an exporter that goes on, rather than be dropped
 
 	refs    atomic.Int32
 	Recycle func(*Batch) // called by the last Release; may be nil

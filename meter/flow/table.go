@@ -43,6 +43,7 @@ type Table struct {
 	other   []ending // room for sorting them
 	ready   int      // of ended, how many are in order and may go
 	taken   int      // of those, how many have gone
+	flushed int32    // where FlushSome goes on
 	victims victims
 	match   rules.Match
 	keySeed maphash.Seed
