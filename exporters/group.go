@@ -13,7 +13,7 @@ import (
 type Mode uint8
 
 const (
-	All      Mode = iota // each of them
+	All      Mode = iota // each of them, without a Group
 	Failover             // the first that is there
 	Balance              // one of them, by the flow's id: all pieces of a flow go to the same
 )
@@ -27,6 +27,7 @@ func (m Mode) String() string { return modes[m] }
 // Group divides records among several exporters, each behind its own Queue and
 // with its own account. It stands where a Queue would: what it is offered it
 // offers on, and it waits for nobody who would not be waited for alone.
+// Collectors that get all records are no group: each is an exporter by itself.
 type Group struct {
 	mode    Mode
 	members []*member
@@ -48,7 +49,7 @@ type member struct {
 const patience = 3 * time.Second
 
 // NewGroup returns a group of the given queues, the first of which is the
-// first choice.
+// first choice. mode is Failover or Balance.
 func NewGroup(mode Mode, queues []*Queue, log *slog.Logger) *Group {
 	g := &Group{mode: mode, log: log}
 	g.spare.New = func() any { return &flow.Batch{} }
@@ -70,10 +71,6 @@ func seedOf(name string) uint64 {
 
 // Offer hands a batch on, and with it one hold on it.
 func (g *Group) Offer(b *flow.Batch) {
-	if g.mode == All {
-		g.all(b)
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.look(time.Now())
@@ -88,13 +85,6 @@ func (g *Group) Room() int {
 		room = min(room, m.Queue.Room())
 	}
 	return room
-}
-
-func (g *Group) all(b *flow.Batch) {
-	b.Retain(int32(len(g.members)) - 1)
-	for _, m := range g.members {
-		m.Offer(b)
-	}
 }
 
 // look finds out which members are there.
