@@ -77,7 +77,7 @@ func TallyOf(b *flow.Batch) Tally {
 
 // Stats is the account of one exporter. It may be read at any time.
 type Stats struct {
-	Records  atomic.Uint64 // exported; data records where a format splits them
+	Records  atomic.Uint64 // exported, and not dropped since; data records where a format splits them
 	Octets   atomic.Uint64 // sent or written, message headers included
 	Messages atomic.Uint64
 	Resent   atomic.Uint64 // data records that were sent once more after a break
@@ -93,6 +93,7 @@ type Stats struct {
 	SpoolLimit   atomic.Int64  // octets that its files may have; 0: there is no spool
 	SpoolGaps    atomic.Uint64 // times that records were lost from the spool
 
+	owed      atomic.Uint64 // records that are dropped and still counted as exported
 	dropped   [NumReasons]drops
 	firstDrop atomic.Int64
 	lastDrop  atomic.Int64
@@ -114,6 +115,21 @@ func (s *Stats) Drop(why Reason, t Tally) {
 		s.lastDrop.Store(t.Last)
 	}
 }
+
+// Export counts records that were sent.
+func (s *Stats) Export(records uint64) {
+	owed := min(records, s.owed.Load())
+	s.owed.Add(-owed)
+	s.Records.Add(records - owed)
+}
+
+// TakeBack notes that records which were sent may not have arrived, and are
+// dropped: each record is one or the other. A counter that is read must not
+// fall, so it stands still for as many of those that are sent next.
+func (s *Stats) TakeBack(t Tally) { s.owed.Add(t.Records) }
+
+// Settle takes back what is still to be taken back, at the end.
+func (s *Stats) Settle() { s.Records.Add(-s.owed.Swap(0)) }
 
 // Dropped returns how many records were not exported for the given reason.
 func (s *Stats) Dropped(why Reason) uint64 { return s.dropped[why].records.Load() }
@@ -146,7 +162,7 @@ func ReasonOf(err error) Reason {
 
 // Sent counts a message that left.
 func (s *Stats) Sent(records uint64, octets int) {
-	s.Records.Add(records)
+	s.Export(records)
 	s.Octets.Add(uint64(octets))
 	s.Messages.Add(1)
 	s.Up.Store(true)

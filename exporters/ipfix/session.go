@@ -73,7 +73,7 @@ func (s *session) transmit(msg, time []byte, records uint64) error {
 	return nil
 }
 
-// message sends one of the backlog, and accounts for it.
+// message sends one of the backlog.
 func (s *session) message(t *spool.Taken) error {
 	if t.FromDisk {
 		s.pacer.Take(s.ctx, int(t.Flows.Records))
@@ -81,11 +81,6 @@ func (s *session) message(t *spool.Taken) error {
 	s.worked()
 	if err := s.transmit(t.Buf, t.Buf[4:8], t.Records); err != nil {
 		return err
-	}
-	if t.Again {
-		s.e.stats.Resent.Add(t.Flows.Records)
-	} else {
-		s.e.stats.Records.Add(t.Flows.Records)
 	}
 	s.backlog.Sent(t, s.tcp.Unacknowledged())
 	return nil

@@ -165,7 +165,9 @@ func (o *tcpOut) close() error {
 
 func (o *tcpOut) loseHistory() error {
 	for _, s := range o.history.All() {
+		o.e.stats.TakeBack(s.Flows)
 		o.e.stats.Drop(exporters.Unreachable, s.Flows)
 	}
+	o.e.stats.Settle()
 	return errors.New("the collector closed the connection before the end: what was sent last may be lost")
 }

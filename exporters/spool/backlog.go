@@ -30,20 +30,21 @@ type Backlog struct {
 	ready   chan struct{} // has a token when there may be something to take
 	room    chan struct{} // has a token when there may be room
 
-	mu       sync.Mutex
-	disk     *Disk // nil: none
-	own      uint64
-	intro    []Message
-	mem      []Message // numbers without gaps, all higher than on disk
-	unsent   int       // octets in mem from next on
-	number   uint64    // of the next message put
-	next     uint64    // the next message to take
-	everSent uint64    // messages before this number may have been sent
-	leased   uint64    // the disk says the same of those before this one
-	flight   []sent    // on this connection, oldest first
-	flying   int       // octets in flight
-	away     bool      // no connection, and one was tried for
-	ended    bool
+	mu        sync.Mutex
+	disk      *Disk // nil: none
+	own       uint64
+	intro     []Message
+	mem       []Message // numbers without gaps, all higher than on disk
+	unsent    int       // octets in mem from next on
+	number    uint64    // of the next message put
+	next      uint64    // the next message to take
+	firstSent uint64    // the first message that this run counts as exported
+	everSent  uint64    // messages before this number may have been sent
+	leased    uint64    // the disk says the same of those before this one
+	flight    []sent    // on this connection, oldest first
+	flying    int       // octets in flight
+	away      bool      // no connection, and one was tried for
+	ended     bool
 }
 
 // sent is a message that may not have arrived.
@@ -60,7 +61,7 @@ const memoryLimit = 1 << 20
 // that of any before, as the time is.
 func NewBacklog(overlap int, generation uint64, stats *exporters.Stats) *Backlog {
 	return &Backlog{overlap: overlap, limit: memoryLimit, stats: stats, own: generation,
-		number: 1, next: 1, everSent: 1, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+		number: 1, next: 1, firstSent: 1, everSent: 1, ready: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 // Use adds a disk, before anything else is done. What is on it is sent first.
@@ -70,6 +71,7 @@ func (b *Backlog) Use(d *Disk) {
 	b.disk = d
 	b.next = d.next
 	b.everSent = d.pos.sent
+	b.firstSent, d.firstSent, d.everSent = b.everSent, b.everSent, b.everSent
 	b.leased = d.pos.sent
 	b.number = max(d.End(), d.pos.sent)
 }
@@ -209,7 +211,7 @@ func (b *Backlog) Tick(now time.Time, waiting int64) error {
 }
 
 // Close puts on disk what the collector may not have got. Without a disk, or
-// where it takes nothing, that is counted as lost.
+// where it takes nothing, that is counted as lost, and so no longer as exported.
 func (b *Backlog) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -220,9 +222,19 @@ func (b *Backlog) Close() error {
 	}
 	for i := range b.mem {
 		if m := &b.mem[i]; m.Number >= b.next || len(b.flight) > 0 && m.Number >= b.flight[0].number {
-			b.stats.Drop(exporters.Unreachable, m.Flows)
+			b.lose(m, exporters.Unreachable)
 		}
 	}
 	b.mem = nil
+	b.stats.Settle()
 	return err
+}
+
+// lose counts a message as dropped, also if it was sent: then it may not have
+// arrived, and is taken off what was exported.
+func (b *Backlog) lose(m *Message, why exporters.Reason) {
+	if m.Number >= b.firstSent && m.Number < b.everSent {
+		b.stats.TakeBack(m.Flows)
+	}
+	b.stats.Drop(why, m.Flows)
 }

@@ -133,6 +133,26 @@ func (r *rig) crash(rng *rand.Rand) {
 	}
 }
 
+// fail breaks the connection with the message that was taken last, after so many
+// more were put.
+func (r *rig) fail(more int) {
+	if r.session == 0 {
+		return
+	}
+	taken, err := r.b.Take(r.session)
+	if err != nil {
+		return
+	}
+	for range more {
+		r.offer()
+	}
+	r.reach(r.acked)
+	r.session = 0
+	if err := r.b.Broken(&taken, 0); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // settle sends everything that is left over a connection that holds.
 func (r *rig) settle() {
 	for r.send(0) {
@@ -206,6 +226,66 @@ func TestBacklogAtLeastOnce(t *testing.T) {
 			}
 			if n := r.stats.SpoolRecords.Load(); n != 0 {
 				t.Errorf("%d records are said to be left", n)
+			}
+		})
+	}
+}
+
+// TestBacklogCountsOnce does by chance what can happen, and the run ends when the
+// collector is away: each record was exported or dropped, also those that were
+// sent and may not have arrived.
+func TestBacklogCountsOnce(t *testing.T) {
+	for seed := range uint64(36) {
+		size, overlap := []int64{0, 4 << 20, 10_000}[seed%3], int(seed%4)*600
+		t.Run(fmt.Sprintf("seed %d, disk %d, overlap %d", seed, size, overlap), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 2))
+			r := newRig(t, false, overlap)
+			if size > 0 {
+				r.cfg = config(t)
+				r.cfg.Size = size
+				r.begin()
+			}
+			var exported uint64
+			for range 2000 {
+				if n := r.stats.Records.Load(); n < exported {
+					t.Fatalf("%d exported, and then %d: a counter does not fall", exported, n)
+				} else {
+					exported = n
+				}
+				switch n := rng.IntN(100); {
+				case n < 55:
+					r.offer()
+				case n < 96:
+					r.send(rng.IntN(8))
+				case n < 98:
+					r.crash(rng)
+				case n < 99:
+					r.fail(rng.IntN(200))
+				case r.session == 0:
+					if err := r.b.Away(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if seed%2 > 0 {
+				r.crash(rng)
+			}
+			if err := r.b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again := r.stats.Resent.Load()
+			if size > 0 { // what is left is the next run's
+				r.session = 0
+				r.begin()
+				r.settle()
+			}
+			exported = r.stats.Records.Load()
+			lost := r.stats.Lost().Records
+			if exported+lost != 10*r.put {
+				t.Errorf("%d records were put, %d exported and %d dropped, which is %d; %d were sent again", 10*r.put, exported, lost, exported+lost, again)
+			}
+			if again == 0 || size != 4<<20 && lost == 0 {
+				t.Errorf("this tests nothing: %d sent again, %d lost", again, lost)
 			}
 		})
 	}

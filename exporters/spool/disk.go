@@ -34,6 +34,8 @@ type Disk struct {
 	file *os.File
 	in   *reader
 	next uint64 // number of the next message to read
+
+	firstSent, everSent uint64 // this run has counted the messages of these numbers as exported
 }
 
 // Found is what an earlier run left.

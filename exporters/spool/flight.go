@@ -3,6 +3,8 @@ package spool
 import (
 	"errors"
 	"slices"
+
+	"flowmeter/exporters"
 )
 
 // Session tells whose templates the next message needs, and what a session
@@ -92,14 +94,22 @@ func (b *Backlog) fromMemory() (t Taken, err error) {
 	return Taken{Message: m, Again: m.Number < b.everSent}, nil
 }
 
-// Sent notes that the message that was taken last has left, and that the
-// collector has not acknowledged so many octets of all.
+// Sent counts the message that was taken last, which has left, and notes that
+// the collector has not acknowledged so many octets of all.
 func (b *Backlog) Sent(t *Taken, unacknowledged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if t.Again {
+		b.stats.Resent.Add(t.Flows.Records)
+	} else {
+		b.stats.Export(t.Flows.Records)
+	}
 	b.flight = append(b.flight, sent{t.Number, len(t.Buf)})
 	b.flying += len(t.Buf)
 	b.everSent = max(b.everSent, t.Number+1)
+	if b.disk != nil {
+		b.disk.everSent = b.everSent
+	}
 	b.settle(unacknowledged)
 }
 
@@ -151,6 +161,9 @@ func (b *Backlog) Broken(failed *Taken, unacknowledged int) error {
 	defer b.mu.Unlock()
 	if failed != nil {
 		b.next = min(b.next, failed.Number)
+		if !b.holds(failed.Number) { // its file was deleted when it seemed to have been sent
+			b.lose(&failed.Message, exporters.SpoolFull)
+		}
 	}
 	b.land(unacknowledged)
 	if len(b.flight) > 0 {
@@ -160,6 +173,14 @@ func (b *Backlog) Broken(failed *Taken, unacknowledged int) error {
 	}
 	b.flight, b.flying = b.flight[:0], 0
 	return b.rewound()
+}
+
+// holds tells whether a message that was taken can be taken again.
+func (b *Backlog) holds(n uint64) bool {
+	if len(b.mem) > 0 && n >= b.mem[0].Number {
+		return true
+	}
+	return b.disk != nil && n >= b.disk.Start() && n < b.disk.End()
 }
 
 // rewound makes memory and disk go on at next.

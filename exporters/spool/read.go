@@ -125,7 +125,7 @@ func (d *Disk) Preamble() (msgs []Message, err error) {
 }
 
 // Rewind makes Next begin with message n, or the first one after it.
-func (d *Disk) Rewind(n uint64) error {
+func (d *Disk) Rewind(n uint64) (err error) {
 	d.closeReader()
 	d.next = n
 	for _, g := range d.segments {
@@ -133,7 +133,7 @@ func (d *Disk) Rewind(n uint64) error {
 		if n > g.last {
 			g.sent = g.flows
 		} else if n > g.first {
-			if err := g.resum(n); err != nil {
+			if g.sent, err = g.between(g.first, n); err != nil {
 				return err
 			}
 		}
@@ -142,21 +142,23 @@ func (d *Disk) Rewind(n uint64) error {
 	return nil
 }
 
-// resum counts what of a segment stands before message n.
-func (g *segment) resum(n uint64) error {
+// between sums the messages of a segment from one number to before another.
+func (g *segment) between(from, to uint64) (t exporters.Tally, err error) {
 	file, err := os.Open(g.path)
 	if err != nil {
-		return err
+		return t, err
 	}
 	defer file.Close()
 	for r := newReader(file); ; {
 		m, _, err := r.next()
-		if errors.Is(err, io.EOF) || err == nil && m.Number >= n {
-			return nil
+		if errors.Is(err, io.EOF) || err == nil && m.Number >= to {
+			return t, nil
 		}
 		if err != nil {
-			return err
+			return t, err
 		}
-		g.sent = sum(g.sent, m.Flows)
+		if m.Number >= from {
+			t = sum(t, m.Flows)
+		}
 	}
 }

@@ -113,16 +113,32 @@ func (d *Disk) expire(now time.Time) {
 	}
 }
 
-// drop deletes the oldest segment; what of it was never sent is lost.
+// drop deletes the oldest segment; what of it was to be sent is lost, also if it
+// was sent before and may not have arrived.
 func (d *Disk) drop(why exporters.Reason) {
 	g := d.segments[0]
 	if t := g.unsent(); t.Records > 0 {
+		d.stats.TakeBack(d.inDoubt(g))
 		d.gap("its oldest file was deleted", g, why, t)
 	}
 	d.remove(g)
 	d.pos.safe = max(d.pos.safe, g.last+1)
 	d.pos.sent = max(d.pos.sent, d.pos.safe)
 	d.next = max(d.next, g.last+1)
+}
+
+// inDoubt sums what of a segment is to be sent again and was counted as exported
+// by this run.
+func (d *Disk) inDoubt(g *segment) (t exporters.Tally) {
+	from, to := max(d.next, d.firstSent, g.first), min(d.everSent, g.last+1)
+	if from >= to {
+		return t
+	}
+	t, err := g.between(from, to)
+	if err != nil {
+		d.failed(err)
+	}
+	return t
 }
 
 // remove deletes the file of the oldest segment.
