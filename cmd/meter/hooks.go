@@ -136,6 +136,12 @@ func (r *service) status() any {
 		s.Inputs[i].Traces = r.inputs[i].Traces
 		s.Inputs[i].Interfaces = r.inputs[i].interfaces()
 	}
+	for _, in := range r.leaving {
+		totals := in.meter.Totals()
+		left := inputStatus(in.Name, &totals)
+		left.State, left.Interfaces = web.Draining, in.interfaces()
+		s.Inputs = append(s.Inputs, left)
+	}
 	return s
 }
 

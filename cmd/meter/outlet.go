@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"flowmeter/exporters"
 	"flowmeter/meter"
@@ -21,6 +22,8 @@ type outlet struct {
 	files   []io.Closer
 	taken   map[string]bool
 	started bool
+	begun   atomic.Bool // nothing has to end before it any more
+	gone    atomic.Bool // a reload ended it, and it has ended
 	running sync.WaitGroup
 	close   sync.Once
 	closed  error
@@ -45,6 +48,7 @@ func (o *outputs) outlet(text string, build func() error) error {
 
 // run runs the exporters until their final batch. It returns at once.
 func (l *outlet) run(ctx context.Context, hung *hangUps) {
+	l.begun.Store(true)
 	for _, q := range l.queues {
 		l.running.Go(func() {
 			if err := q.Run(ctx); err != nil {
@@ -147,7 +151,9 @@ func (o *outputs) replace(ctx context.Context, before *outputs, meters []*meter.
 
 // tellLoss says at once what an exporter that a reload ended has lost.
 func (o *outputs) tellLoss(l *outlet) {
-	if err := l.wait(); err != nil {
+	err := l.wait()
+	l.gone.Store(true)
+	if err != nil {
 		o.queue.Log.Error("an exporter that a reload ended", "error", err)
 	}
 	for _, q := range l.queues {

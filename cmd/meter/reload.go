@@ -68,13 +68,15 @@ func (r *service) heedHangUps() (end func()) {
 // mistake in it, nothing changes.
 func (r *service) reload(context.Context) error {
 	r.manager.reloading()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.changing.Lock()
+	defer r.changing.Unlock()
 	err := errStopping
 	if !r.reloads.over {
 		err = r.change()
 	}
+	r.mu.Lock()
 	r.reloads.at, r.reloads.failed, r.reloads.ever = time.Now(), err, true
+	r.mu.Unlock()
 	if err != nil {
 		r.log.Error("the configuration was not reloaded: all goes on as before", "error", err)
 	} else {
@@ -90,7 +92,7 @@ var (
 )
 
 // change goes over to the configuration as it is now. All that can fail comes
-// first.
+// first. While what ends brings to its end what it has, the pages are served.
 func (r *service) change() error {
 	settings, section, err := r.cmd.parse()
 	if err != nil {
@@ -117,14 +119,20 @@ func (r *service) change() error {
 	if err := r.open(inputs); err != nil {
 		return err
 	}
-	before, old := r.out, r.inputs
-	r.settings, r.out, r.inputs = settings, out, inputs
-	return r.swap(old, before)
+	before := r.out
+	err = r.swap(settings, inputs, out)
+	r.retire()
+	r.out.replace(r.ctx, before, r.meters())
+	return err
 }
 
 // swap has the inputs go over to the new settings and exporters, each between
 // two packets.
-func (r *service) swap(old []*runningInput, before *outputs) error {
+func (r *service) swap(settings *meter.Settings, inputs []*runningInput, out *outputs) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.inputs
+	r.settings, r.out, r.inputs = settings, out, inputs
 	var errs []error
 	for i, in := range r.inputs {
 		if !slices.Contains(old, in) {
@@ -140,10 +148,9 @@ func (r *service) swap(old []*runningInput, before *outputs) error {
 	r.inputs = slices.DeleteFunc(r.inputs, func(in *runningInput) bool { return in == nil })
 	for _, in := range old {
 		if !slices.Contains(r.inputs, in) {
-			r.retire(in)
+			r.leaving = append(r.leaving, in)
 		}
 	}
-	r.out.replace(r.ctx, before, r.meters())
 	err := errors.Join(errs...)
 	if err != nil {
 		r.partial(err)
@@ -151,12 +158,21 @@ func (r *service) swap(old []*runningInput, before *outputs) error {
 	return err
 }
 
-// retire ends an input and keeps its account for the end of the run.
-func (r *service) retire(in *runningInput) {
-	in.stop()
-	<-in.ended
-	fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
-	in.printAccount(&r.retired)
+// retire ends the inputs that are leaving, and keeps their accounts for the end
+// of the run.
+func (r *service) retire() {
+	for _, in := range r.leaving {
+		in.stop()
+	}
+	for len(r.leaving) > 0 {
+		in := r.leaving[0]
+		<-in.ended
+		r.mu.Lock()
+		r.leaving = r.leaving[1:]
+		fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
+		in.printAccount(&r.retired)
+		r.mu.Unlock()
+	}
 }
 
 // planAll returns an error if the kernel cannot do what an input wants.

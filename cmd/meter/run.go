@@ -109,10 +109,12 @@ type service struct {
 	pages  *web.Config // that are served; nil: none
 	logged logs.Config
 
-	mu       sync.RWMutex // of what a reload changes: all below
+	changing sync.Mutex   // held by a reload, and by whoever must not meet one
+	mu       sync.RWMutex // of what a reload changes: all below; to read it, one of the two is enough
 	settings *meter.Settings
 	out      *outputs
 	inputs   []*runningInput
+	leaving  []*runningInput // that a reload took away, and that have not ended
 	reloads  reloads
 	retired  bytes.Buffer // accounts of inputs that reloads ended
 
@@ -277,6 +279,8 @@ func (r *service) meters() []*meter.Meter {
 
 // stop ends all meters.
 func (r *service) stop() {
+	r.changing.Lock()
+	defer r.changing.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reloads.over = true

@@ -24,8 +24,11 @@ func statusOf(a *meter.Account, out *outputs) web.Status {
 	for _, b := range a.Sum.Books(a.RuleSets) {
 		s.RuleSets = append(s.RuleSets, ruleSetStatus(&b, a.MaxFlows[b.Name]))
 	}
-	for _, q := range out.queues {
-		s.Exporters = append(s.Exporters, exporterStatus(q.Name(), q.Stats()))
+	for _, l := range out.outlets {
+		s.Exporters = append(s.Exporters, l.status(web.Running)...)
+	}
+	for _, l := range out.retired {
+		s.Exporters = append(s.Exporters, l.status(web.Draining)...)
 	}
 	return s
 }
@@ -39,7 +42,7 @@ func balanceStatus(a *meter.Account) web.BalanceStatus {
 }
 
 func inputStatus(name string, t *meter.Totals) web.InputStatus {
-	s := web.InputStatus{Name: name, Packets: t.Read, Octets: t.Octets, Filtered: t.Filtered, Decoded: map[string]uint64{}}
+	s := web.InputStatus{Name: name, State: web.Running, Packets: t.Read, Octets: t.Octets, Filtered: t.Filtered, Decoded: map[string]uint64{}}
 	for o, n := range t.Outcomes {
 		s.Decoded[packet.Outcome(o).String()] = n
 	}
@@ -71,9 +74,24 @@ func timeOf(ns int64) *time.Time {
 	return &t
 }
 
-func exporterStatus(name string, st *exporters.Stats) web.ExporterStatus {
+// status returns that of exporters that are in the given state unless they have
+// not begun, or have ended.
+func (l *outlet) status(state web.State) (all []web.ExporterStatus) {
+	if l.gone.Load() {
+		return nil
+	}
+	if state == web.Running && !l.begun.Load() {
+		state = web.Waiting
+	}
+	for _, q := range l.queues {
+		all = append(all, exporterStatus(q.Name(), state, q.Stats()))
+	}
+	return all
+}
+
+func exporterStatus(name string, state web.State, st *exporters.Stats) web.ExporterStatus {
 	s := web.ExporterStatus{
-		Name: name, Up: st.Up.Load(), Records: st.Records.Load(), Octets: st.Octets.Load(), Resent: st.Resent.Load(),
+		Name: name, State: state, Up: st.Up.Load(), Records: st.Records.Load(), Octets: st.Octets.Load(), Resent: st.Resent.Load(),
 		Dropped: map[string]uint64{}, Queued: uint64(max(0, st.Queued.Load())),
 	}
 	for r := range exporters.NumReasons {

@@ -8,6 +8,7 @@ import (
 
 	"flowmeter/exporters"
 	"flowmeter/exporters/text"
+	"flowmeter/exporters/web"
 	"flowmeter/meter"
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
@@ -27,7 +28,9 @@ func TestStatusOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out.add("jsonl", sink)
+	if err := out.outlet("jsonl", func() error { out.add("jsonl", sink); return nil }); err != nil {
+		t.Fatal(err)
+	}
 	st := out.queues[0].Stats()
 	st.Sent(3, 300)
 	st.Queued.Store(2)
@@ -42,13 +45,13 @@ func TestStatusOf(t *testing.T) {
 
 	s := statusOf(a, out)
 	in, rs, ex := s.Inputs[0], s.RuleSets[0], s.Exporters[0]
-	if in.Name != "eth0" || in.Packets != 10 || in.Octets != 1000 || in.Filtered != 1 || in.Decoded["ok"] != 7 || in.Decoded["malformed"] != 2 {
+	if in.Name != "eth0" || in.State != web.Running || in.Packets != 10 || in.Octets != 1000 || in.Filtered != 1 || in.Decoded["ok"] != 7 || in.Decoded["malformed"] != 2 {
 		t.Errorf("input %+v", in)
 	}
 	if rs.Name != "default" || rs.Flows != 3 || rs.Created != 4 || rs.Ended["idle"] != 1 || rs.Verdicts["counted"] != 5 || rs.Verdicts["ignored"] != 2 {
 		t.Errorf("rule set %+v", rs)
 	}
-	if ex.Name != "jsonl" || !ex.Up || ex.Records != 3 || ex.Octets != 300 || ex.Queued != 2 || ex.Dropped["queue_full"] != 1 {
+	if ex.Name != "jsonl" || ex.State != web.Waiting || !ex.Up || ex.Records != 3 || ex.Octets != 300 || ex.Queued != 2 || ex.Dropped["queue_full"] != 1 {
 		t.Errorf("exporter %+v", ex)
 	}
 	if sp := ex.Spool; sp.Octets != 100 || sp.Limit != 1<<20 || sp.Records != 7 || sp.Oldest.UnixNano() != 1e18 {

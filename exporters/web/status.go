@@ -14,9 +14,20 @@ type Status struct {
 	Balance   BalanceStatus    `json:"balance"`
 }
 
+// State is how far an input or exporter has come between two reloads.
+type State string
+
+// What State may say.
+const (
+	Running  State = "running"
+	Waiting  State = "waiting"  // for the one of before it, to the same collector or file, to end
+	Draining State = "draining" // a reload took it away, and it brings to its end what it has
+)
+
 // InputStatus is an input and the account of its packets.
 type InputStatus struct {
 	Name       string            `json:"name"`
+	State      State             `json:"state"`
 	Interfaces []InterfaceStatus `json:"interfaces,omitempty"`
 	Traces     []string          `json:"traces,omitempty"`
 	Packets    uint64            `json:"packets"`
@@ -52,6 +63,7 @@ type RuleSetStatus struct {
 // ExporterStatus is an exporter with what waits for it.
 type ExporterStatus struct {
 	Name    string            `json:"name"`
+	State   State             `json:"state"`
 	Up      bool              `json:"up"`
 	Records uint64            `json:"records"`
 	Octets  uint64            `json:"octets"`

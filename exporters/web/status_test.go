@@ -20,11 +20,11 @@ func TestStatus(t *testing.T) {
 		return Status{
 			Name: "edge-1", Version: "1.0", Started: at,
 			Inputs: []InputStatus{
-				{Name: "eth0", Interfaces: []InterfaceStatus{{"eth0", 2, true, 90, 1}, {"eth1", 3, false, 10, 0}}, Packets: 100, Octets: 9000, Filtered: 3, Decoded: map[string]uint64{"ok": 96, "not_ip": 1}},
-				{Name: "traces1", Traces: []string{"/var/traces/*.pcap"}, Decoded: map[string]uint64{}},
+				{Name: "eth0", State: Running, Interfaces: []InterfaceStatus{{"eth0", 2, true, 90, 1}, {"eth1", 3, false, 10, 0}}, Packets: 100, Octets: 9000, Filtered: 3, Decoded: map[string]uint64{"ok": 96, "not_ip": 1}},
+				{Name: "traces1", State: Draining, Traces: []string{"/var/traces/*.pcap"}, Decoded: map[string]uint64{}},
 			},
 			RuleSets:  []RuleSetStatus{{Name: "default", Flows: 5, MaxFlows: 1000, Created: 9, Ended: map[string]uint64{"idle": 4}, Verdicts: map[string]uint64{"counted": 96, "ignored": 1}, Overload: "standby"}},
-			Exporters: []ExporterStatus{{Name: "ipfix <a>", Up: true, Records: 4, Octets: 512, Resent: 1, Dropped: map[string]uint64{"queue_full": 0}, Queued: 2, Spool: &SpoolStatus{Octets: 1 << 20, Limit: 1 << 30, Records: 77, Oldest: &at}}, {Name: "csv", Dropped: map[string]uint64{}}},
+			Exporters: []ExporterStatus{{Name: "ipfix <a>", State: Running, Up: true, Records: 4, Octets: 512, Resent: 1, Dropped: map[string]uint64{"queue_full": 0}, Queued: 2, Spool: &SpoolStatus{Octets: 1 << 20, Limit: 1 << 30, Records: 77, Oldest: &at}}, {Name: "csv", State: Waiting, Dropped: map[string]uint64{}}},
 			Reload:    &ReloadStatus{Time: at, Error: "c.yaml:1:1: unknown key"},
 			Balance:   BalanceStatus{Packets: 100, Closes: true},
 		}

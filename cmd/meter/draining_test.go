@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"flowmeter/exporters/web"
+	"flowmeter/meter"
+	"flowmeter/meter/conf"
+	"flowmeter/meter/flow"
+)
+
+// TestExportersDrain: what a reload took away is in /status until it has sent
+// what it has; the one that comes after it, to the same collector, waits.
+func TestExportersDrain(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	item := func(more string) string {
+		return fmt.Sprintf("exporters: [{ipfix: {address: '%s', transport: tcp%s}}]", l.Addr(), more)
+	}
+	before, err := built(t, item(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(o *outputs) (all string) {
+		for _, e := range statusOf(&meter.Account{}, o).Exporters {
+			all += fmt.Sprintf("%s %d+%d ", e.State, e.Records, e.Queued)
+		}
+		return all
+	}
+	eventually := func(o *outputs, want string) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); show(o) != want; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("/status has %q, want %q", show(o), want)
+			}
+		}
+	}
+	eventually(before, "waiting 0+0 ")
+	before.start(t.Context())
+	offer(before, 3)
+	eventually(before, "running 3+0 ")
+	first := accept(t, l)
+
+	after := succeed(t, before, item(", resend_overlap: 1"))
+	after.replace(t.Context(), before, nil)
+	offer(after, 5)
+	eventually(after, "waiting 0+5 draining 3+0 ")
+	last := succeed(t, after, "exporters: []") // one that has not begun is taken away, too
+	last.replace(t.Context(), after, nil)
+	eventually(last, "draining 3+0 draining 0+5 ")
+	readAll(t, first)
+	eventually(last, "draining 5+0 ")
+	readAll(t, accept(t, l))
+	eventually(last, "")
+	if err := last.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// offer gives the feeds of a run a batch of n records.
+func offer(o *outputs, n int) {
+	for _, f := range o.feeds {
+		b := &flow.Batch{Records: make([]flow.Record, n)}
+		for i := range b.Records {
+			b.Records[i].RuleSet = &flow.RuleSet{Name: "default"}
+		}
+		b.Retain(1)
+		f.Offer(b)
+	}
+}
+
+func succeed(t *testing.T, o *outputs, yaml string) *outputs {
+	t.Helper()
+	var x exporterSection
+	v, errs := conf.Parse("c.yaml", []byte(yaml))
+	v.Map(x.fields())
+	n, err := o.successor(&x, &meter.Settings{ID: 7})
+	if err != nil || errs.Err() != nil {
+		t.Fatal(err, errs.Err())
+	}
+	return n
+}
+
+func accept(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// readAll is a collector that reads to the end of a connection and closes it.
+func readAll(t *testing.T, c net.Conn) {
+	t.Helper()
+	if n, err := io.Copy(io.Discard, c); n == 0 || err != nil {
+		t.Errorf("%d octets came, %v", n, err)
+	}
+	c.Close()
+}
+
+// TestInputsDrain: an input that a reload took away is in /status until it has
+// been metered to its end, and the pages are served meanwhile.
+func TestInputsDrain(t *testing.T) {
+	r := configured(t, &runCmd{}, "meter: {inputs: [{name: a, interface: lo}, {name: b, interface: any}]}")
+	r.app, r.shared, r.out = &app{log: slog.New(slog.DiscardHandler)}, &shared{}, newOutputs(true, slog.New(slog.DiscardHandler))
+	var err error
+	if r.inputs, err = r.build(r.settings, r.out); err != nil {
+		t.Fatal(err)
+	}
+	show := func() (all string) {
+		s := r.status().(web.Status)
+		for i := range s.Inputs {
+			all += s.Inputs[i].Name + " " + string(s.Inputs[i].State) + " "
+		}
+		return all
+	}
+	if s := show(); s != "a running b running " {
+		t.Errorf("before: %s", s)
+	}
+	gone := r.inputs[0]
+	settings := configured(t, &runCmd{}, "meter: {inputs: [{name: b, interface: any}]}").settings
+	r.leaving, r.settings, r.inputs = []*runningInput{gone}, settings, r.inputs[1:]
+	retired := make(chan struct{})
+	go func() {
+		r.retire()
+		close(retired)
+	}()
+	if s := show(); s != "b running a draining " {
+		t.Errorf("while it drains: %s", s)
+	}
+	close(gone.ended)
+	<-retired
+	if s := show(); s != "b running " {
+		t.Errorf("afterwards: %s", s)
+	}
+	if r.retired.Len() == 0 {
+		t.Error("its account is gone")
+	}
+}
