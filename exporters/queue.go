@@ -43,12 +43,13 @@ type Queue struct {
 	final   chan struct{} // closed when the final batch was offered
 	filled  chan struct{} // has a token when something may wait
 	drained chan struct{} // has a token when there may be room
+	rotated chan struct{} // has a token when the sink's file may have been moved away
 }
 
 // NewQueue returns a queue before sink. Nothing happens until Run.
 func NewQueue(name string, sink Sink, cfg QueueConfig) *Queue {
 	q := &Queue{name: name, sink: sink, cfg: cfg, stats: &Stats{}, owned: true,
-		final: make(chan struct{}), filled: make(chan struct{}, 1), drained: make(chan struct{}, 1)}
+		final: make(chan struct{}), filled: make(chan struct{}, 1), drained: make(chan struct{}, 1), rotated: make(chan struct{}, 1)}
 	if a, ok := sink.(Accountant); ok {
 		q.stats, q.owned = a.Stats(), false
 	}
@@ -222,6 +223,8 @@ func (q *Queue) feed(ctx context.Context) error {
 		select {
 		case now := <-tick.C:
 			err = errors.Join(err, q.failed(q.sink.Tick(now)))
+		case <-q.rotated:
+			err = errors.Join(err, q.reopen())
 		default:
 			if b == nil {
 				err = errors.Join(err, q.idle(ctx, tick.C))
@@ -242,8 +245,22 @@ func (q *Queue) idle(ctx context.Context, tick <-chan time.Time) error {
 	case <-q.final:
 	case now := <-tick:
 		return q.failed(q.sink.Tick(now))
+	case <-q.rotated:
+		return q.reopen()
 	}
 	return nil
+}
+
+// Reopen has a sink that writes to a file look, between two batches, whether it
+// has to go on in another.
+func (q *Queue) Reopen() { q.wake(q.rotated) }
+
+func (q *Queue) reopen() error {
+	r, ok := q.sink.(Reopener)
+	if !ok {
+		return nil
+	}
+	return q.failed(r.Reopen())
 }
 
 // finished tells whether the final batch has been offered, but dropped.

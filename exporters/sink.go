@@ -30,6 +30,12 @@ type Starter interface {
 	Start(ctx context.Context)
 }
 
+// Reopener is a Sink that writes to a file. Reopen has it go on in another, if
+// that was moved away.
+type Reopener interface {
+	Reopen() error
+}
+
 // Writer is a Sink without an account of its own that knows how many octets it
 // has written.
 type Writer interface {

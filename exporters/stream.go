@@ -4,14 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"os"
 	"syscall"
 )
 
 // Stream writes messages one after the other to a file or an io.Writer.
 type Stream struct {
-	path string
-	file *os.File // nil for an io.Writer, and before Open
+	path string // of a file of its own; "" for an io.Writer
+	file *File  // nil for an io.Writer that is none, and before Open
 	buf  *bufio.Writer
 }
 
@@ -21,14 +20,17 @@ const streamBuffer = 256 << 10
 func NewFile(path string) *Stream { return &Stream{path: path} }
 
 // NewStream returns a Stream to w, which it does not close.
-func NewStream(w io.Writer) *Stream { return &Stream{buf: bufio.NewWriterSize(w, streamBuffer)} }
+func NewStream(w io.Writer) *Stream {
+	file, _ := w.(*File)
+	return &Stream{file: file, buf: bufio.NewWriterSize(w, streamBuffer)}
+}
 
 // Open creates the file, or empties the one that is there.
 func (s *Stream) Open() error {
 	if s.buf != nil {
 		return nil
 	}
-	f, err := os.Create(s.path)
+	f, err := Create(s.path)
 	if err != nil {
 		return err
 	}
@@ -53,10 +55,23 @@ func (s *Stream) Flush() error {
 	return s.buf.Flush()
 }
 
-// Close flushes, and syncs and closes a file.
+// Reopen goes on in another file, if the one that is written was moved away. last
+// sends what is still to be sent to that one.
+func (s *Stream) Reopen(last func() error) (moved bool, err error) {
+	if s.file == nil {
+		return false, nil
+	}
+	moved, err = s.file.Reopen(func() error { return errors.Join(last(), s.Flush()) })
+	if moved {
+		s.buf.Reset(s.file) // an error of the other one is over
+	}
+	return moved, err
+}
+
+// Close flushes, and syncs and closes a file of its own.
 func (s *Stream) Close() error {
 	err := s.Flush()
-	if s.file == nil {
+	if s.path == "" || s.file == nil {
 		return err
 	}
 	if serr := s.file.Sync(); err == nil && !unsyncable(serr) {

@@ -82,6 +82,13 @@ func (o *outputs) start(ctx context.Context) {
 	}
 }
 
+// reopen has exporters go on in other files where theirs were moved away.
+func (o *outputs) reopen() {
+	for _, q := range o.queues {
+		q.Reopen()
+	}
+}
+
 // hangUp notes that whoever read an exporter's output has gone: what he did
 // not want is not lost.
 func (h *hangUps) hangUp(q *exporters.Queue) {
@@ -180,7 +187,7 @@ func (o *outputs) where(where string, s shape, stdout io.Writer) error {
 	case o.dry:
 		w = io.Discard
 	default:
-		f, err := os.Create(path)
+		f, err := exporters.Create(path)
 		if err != nil {
 			return usageError{fmt.Errorf("--output: %w", err)}
 		}

@@ -70,6 +70,7 @@ func (r *service) reload(context.Context) error {
 	r.manager.reloading()
 	r.changing.Lock()
 	defer r.changing.Unlock()
+	r.out.reopen() // also if there is a mistake: what moved the files may delete them
 	err := errStopping
 	if !r.reloads.over {
 		err = r.change()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"flowmeter/cmd/meter/internal/logs"
 	"flowmeter/exporters"
@@ -162,10 +161,8 @@ func newJSON(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, er
 // newCSV continues a file that has something in it without a second header.
 func newCSV(w io.Writer, p flow.Precision, fields []string) (exporters.Sink, error) {
 	c, err := text.NewCSV(w, p, fields)
-	if f, isFile := w.(*os.File); isFile && err == nil {
-		if st, err := f.Stat(); err == nil && st.Size() > 0 {
-			c.Headless()
-		}
+	if f, isFile := w.(*exporters.File); isFile && err == nil && !f.Empty() {
+		c.Headless()
 	}
 	return c, err
 }
@@ -231,7 +228,7 @@ func (o *outputs) appendTo(path string) (io.Writer, error) {
 	if o.dry {
 		return io.Discard, nil
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	f, err := exporters.Append(path)
 	if err != nil {
 		return nil, err
 	}

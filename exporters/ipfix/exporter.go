@@ -3,6 +3,7 @@ package ipfix
 import (
 	"context"
 	"crypto/md5"
+	"errors"
 	"time"
 
 	"flowmeter/exporters"
@@ -284,13 +285,31 @@ func (e *Exporter) Tick(now time.Time) error {
 	return e.done()
 }
 
-// Close sends what waits and closes the connection or the file.
-func (e *Exporter) Close() error {
+// Reopen ends a file that was moved away, and begins another, which explains
+// itself as the first did.
+func (e *Exporter) Reopen() error {
+	s, isFile := e.out.(*streamOut)
+	if !isFile {
+		return nil
+	}
+	moved, err := s.Reopen(e.finish)
+	if moved {
+		e.opened, e.file, e.sequence = false, &fileSpan{}, [2]uint32{}
+	}
+	return err
+}
+
+// finish sends what waits, and what stands at the end of a file.
+func (e *Exporter) finish() error {
 	if e.file != nil {
 		e.prepare(0)
 		e.file.finish(e)
 	}
 	e.main.flush()
-	e.note(e.out.close())
 	return e.done()
+}
+
+// Close sends what waits and closes the connection or the file.
+func (e *Exporter) Close() error {
+	return errors.Join(e.finish(), e.out.close())
 }

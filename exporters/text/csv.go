@@ -46,8 +46,8 @@ func NewCSV(w io.Writer, p flow.Precision, fields []string) (*CSV, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &CSV{lines: lines{w: w, buf: make([]byte, 0, flushAt+4096)}, cells: cells}
-	c.buf = append(append(c.buf, strings.Join(fields, ",")...), '\n')
+	c := &CSV{lines: lines{w: w, buf: make([]byte, 0, flushAt+4096), head: []byte(strings.Join(fields, ",") + "\n")}, cells: cells}
+	c.buf = append(c.buf, c.head...)
 	return c, nil
 }
 
