@@ -111,7 +111,7 @@ func forceLive(t *testing.T, workers int, sink exporters.Sink, meanwhile func(*M
 	if err := m.RunLive(manyRings(t, workers, hold), func(err error) { t.Error(err) }); err != nil {
 		t.Error(err)
 	}
-	Finish([]Exporter{q}, m)
+	Finish([]Exporter{q}, AccountOf([]*Meter{m}))
 	if err := <-fed; err != nil {
 		t.Error(err)
 	}

@@ -120,7 +120,7 @@ func meterLive(t *testing.T, cfg Config, rings []Ring, meanwhile func(*Meter)) *
 		t.Error(err)
 	}
 	<-done
-	Finish([]Exporter{c}, m)
+	Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 	close(c.batches)
 	<-c.done
 	o.totals = m.Totals()

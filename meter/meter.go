@@ -67,7 +67,7 @@ type Meter struct {
 
 	reloading sync.RWMutex  // held while rule sets change
 	begun     chan struct{} // closed when RunLive has begun: requests are answered from then on
-	earlier   earlierCounts // of rule sets that a reload ended
+	earlier   []Book        // of rule sets that a reload ended
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -76,7 +76,7 @@ type Meter struct {
 
 // New makes a Meter that starts nothing. Records go to every exporter.
 func New(cfg Config, exporters []Exporter) *Meter {
-	m := &Meter{cfg: cfg, stop: make(chan struct{}), earlier: earlierCounts{}, begun: make(chan struct{})}
+	m := &Meter{cfg: cfg, stop: make(chan struct{}), begun: make(chan struct{})}
 	m.cfg.Selector = cfg.selector()
 	m.out = newOutput(exporters)
 	if m.cfg.Interfaces == nil {
@@ -167,34 +167,11 @@ func (m *Meter) Run(open []Open, failed func(error)) error {
 
 // Finish gives the exporters the last batch, which carries the account of all
 // the meters that used them.
-func Finish(exporters []Exporter, meters ...*Meter) {
-	newOutput(exporters).tell(statistics(meters), true)
-}
+func Finish(exporters []Exporter, a *Account) { newOutput(exporters).tell(a.statistics(), true) }
 
 // Report gives the exporters the account of all the meters that use them, as of
 // now. Run and RunLive may go on meanwhile.
-func Report(exporters []Exporter, meters ...*Meter) {
-	newLiveOutput(exporters).tell(statistics(meters), false)
-}
-
-func statistics(meters []*Meter) *flow.Statistics {
-	s := &flow.Statistics{}
-	if len(meters) == 0 {
-		return s
-	}
-	total := newTotals(len(meters[0].Names()))
-	told := map[*InterfaceTable]bool{}
-	for _, m := range meters {
-		t := m.Totals()
-		total.add(&t)
-		if table := m.cfg.Interfaces; !told[table] {
-			s.Interfaces = append(s.Interfaces, table.all()...)
-			told[table] = true
-		}
-	}
-	total.fill(s)
-	return s
-}
+func Report(exporters []Exporter, a *Account) { newLiveOutput(exporters).tell(a.statistics(), false) }
 
 func (m *Meter) read(open Open) error {
 	src, err := m.open(open)
@@ -288,6 +265,10 @@ func (m *Meter) shards(b *capture.Batch) []uint8 {
 func (m *Meter) Totals() Totals {
 	m.reloading.RLock()
 	defer m.reloading.RUnlock()
+	return m.totals()
+}
+
+func (m *Meter) totals() Totals {
 	t := newTotals(len(m.cfg.RuleSets))
 	t.ClockSteps = m.steps.Load()
 	for _, w := range m.workers {

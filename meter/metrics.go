@@ -2,7 +2,6 @@ package meter
 
 import (
 	"strconv"
-	"time"
 
 	"flowmeter/meter/capture/ring"
 	"flowmeter/meter/flow"
@@ -22,19 +21,6 @@ type Family struct {
 
 // emitter takes a value and its labels' values.
 type emitter func(v uint64, labels ...string)
-
-// Account is what the families are read from: the totals of each input, and
-// their sums by rule set.
-type Account struct {
-	Inputs   []string
-	Totals   []Totals                // by input
-	Captures [][]ring.InterfaceStats // by input; empty for traces
-	Progress [][]time.Time           // by input and worker, as Meter.Progress has them
-	RuleSets []string
-	Sum      Totals
-	Books    []Book            // of Sum, and of rule sets of the same name before a reload
-	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
-}
 
 // Families returns the metric families of the meter itself, in the order in
 // which they are shown. No label takes values from the wire.
@@ -127,13 +113,6 @@ func progress(a *Account, emit emitter) {
 	}
 }
 
-func (m *Meter) captures() []ring.InterfaceStats {
-	if m.cfg.Capture == nil {
-		return nil
-	}
-	return m.cfg.Capture()
-}
-
 func byInput(of func(*Totals) uint64) func(*Account, emitter) {
 	return func(a *Account, emit emitter) {
 		for i, input := range a.Inputs {
@@ -197,32 +176,6 @@ func endReasons(a *Account, emit emitter) {
 			emit(b.Counts.Ended[r], b.Name, r.String())
 		}
 	}
-}
-
-// AccountOf reads the account of several meters, one an input, that run the
-// same rule sets.
-func AccountOf(meters []*Meter) *Account {
-	if len(meters) == 0 {
-		return &Account{}
-	}
-	names := meters[0].Names()
-	a := &Account{RuleSets: names, MaxFlows: map[string]uint64{}, Sum: newTotals(len(names))}
-	for _, m := range meters {
-		t := m.Totals()
-		a.Inputs = append(a.Inputs, m.cfg.Input)
-		a.Totals = append(a.Totals, t)
-		a.Captures = append(a.Captures, m.captures())
-		a.Progress = append(a.Progress, m.Progress())
-		a.Sum.add(&t)
-		m.addMaxFlows(a.MaxFlows)
-	}
-	a.Books = a.Sum.Books(names)
-	for i := range a.Books {
-		for _, m := range meters {
-			m.addEarlier(&a.Books[i])
-		}
-	}
-	return a
 }
 
 // Collect calls emit for every value of a family.

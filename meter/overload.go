@@ -2,8 +2,6 @@ package meter
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"flowmeter/meter/flow"
@@ -77,11 +75,11 @@ func addReserves(to, from *flow.Reserves) {
 	}
 }
 
-// Book is the account of a rule set that runs, or of a reserve of one.
+// Book is the account of a rule set, or of a reserve of one.
 type Book struct {
 	Name     string
 	Counts   *flow.Counts
-	Reserves *flow.Reserves // of one that runs and may give way; else nil
+	Reserves *flow.Reserves // of one that may give way; else nil
 }
 
 // Books returns a copy of the accounts of all rule sets, whose names are given;
@@ -190,34 +188,6 @@ func flowsMax(a *Account, emit emitter) {
 		if most := a.MaxFlows[b.Name]; most > 0 {
 			emit(most, b.Name)
 		}
-	}
-}
-
-// Earlier returns the accounts of rule sets, and reserves, that reloads ended,
-// by name.
-func (m *Meter) Earlier() (all []Book) {
-	m.reloading.RLock()
-	defer m.reloading.RUnlock()
-	for _, name := range slices.Sorted(maps.Keys(m.earlier)) {
-		if c := m.earlier[name].Counts; c != (flow.Counts{}) {
-			all = append(all, Book{Name: name, Counts: &c})
-		}
-	}
-	return all
-}
-
-// addEarlier adds what a rule set, or reserve, of that name counted before a
-// reload ended it.
-func (m *Meter) addEarlier(b *Book) {
-	m.reloading.RLock()
-	defer m.reloading.RUnlock()
-	e := m.earlier[b.Name]
-	if e == nil {
-		return
-	}
-	addCounts(b.Counts, &e.Counts)
-	if b.Reserves != nil {
-		addAll(b.Reserves.Steps[:], e.steps[:])
 	}
 }
 

@@ -40,16 +40,12 @@ func (m *Meter) Reload(c Change) error {
 	m.ask(r.settle)
 	closed := r.gone.CheckEnd(r.goneNames)
 	m.names = m.names[:0:0]
-	for i, rs := range c.RuleSets {
+	for _, rs := range c.RuleSets {
 		m.names = append(m.names, rs.Name)
-		if r.from[i] < 0 {
-			m.earlier.add(rs.Name, nil) // known, with nothing counted yet
-		}
 	}
 	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample, m.cfg.Selector = c.RuleSets, c.Filter, c.Sample, r.Selector
-	for i, name := range r.goneNames {
-		m.earlier.add(name, &r.gone.RuleSets[i])
-		m.earlier.addReserves(name, &r.gone.Reserves[i])
+	for _, b := range r.gone.Books(r.goneNames) {
+		m.earlier = withBook(m.earlier, b)
 	}
 	if c.Exporters != nil {
 		m.out.exporters = c.Exporters
@@ -209,34 +205,6 @@ func (r *reload) settle(l *liveWorker) {
 func (t *Totals) countUntil(u since) {
 	t.Read, t.Filtered = u.read, u.leftOut
 	t.Outcomes[0] = u.read - u.leftOut
-}
-
-// earlierCounts are the counts of rule sets before a reload ended them, by
-// name: metrics go on where they were.
-type earlierCounts map[string]*earlierCount
-
-type earlierCount struct {
-	flow.Counts
-	steps [flow.NumSteps]uint64 // of overload
-}
-
-func (e earlierCounts) add(name string, c *flow.Counts) {
-	if e[name] == nil {
-		e[name] = &earlierCount{}
-	}
-	if c != nil {
-		addCounts(&e[name].Counts, c)
-	}
-}
-
-// addReserves adds what the reserves of a rule set counted, by their own names.
-func (e earlierCounts) addReserves(name string, r *flow.Reserves) {
-	addAll(e[name].steps[:], r.Steps[:])
-	for i := range r.Tables {
-		if o := &r.Tables[i]; o.RuleSet != nil {
-			e.add(o.RuleSet.Name, &o.Counts)
-		}
-	}
 }
 
 // running tells whether all workers of a live Meter run.

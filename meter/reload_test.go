@@ -70,7 +70,7 @@ func TestReload(t *testing.T) {
 			t.Error(err)
 		}
 		n := <-done
-		Finish([]Exporter{c}, m)
+		Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 		close(c.batches)
 		<-c.done
 		checkReload(t, c.records, workers, n)
@@ -132,7 +132,7 @@ func TestReloadGoesToNewExporters(t *testing.T) {
 		t.Error(err)
 	}
 	for _, c := range []*collector{a, b} {
-		Finish([]Exporter{c}, m)
+		Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 		close(c.batches)
 		<-c.done
 	}

@@ -116,7 +116,7 @@ func TestEndWithinReload(t *testing.T) {
 	if err := m.RunLive(rings, func(err error) { t.Error(err) }); err != nil {
 		t.Error(err)
 	}
-	Finish([]Exporter{c}, m)
+	Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 	close(c.batches)
 	<-c.done
 	sum := map[string]uint64{}

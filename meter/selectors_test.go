@@ -48,12 +48,12 @@ func TestReloadOfSampling(t *testing.T) {
 		if err := m.RunLive(slow(tr.rings(t, workers)), func(err error) { t.Error(err) }); err != nil {
 			t.Error(err)
 		}
-		Finish([]Exporter{c}, m)
+		Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 		close(c.batches)
 		<-c.done
 		checkSampled(t, c.records, workers)
 		total := m.Totals()
-		if total.Unsampled == 0 || statistics([]*Meter{m}).IgnoredPackets != total.Ignored || total.Ignored > total.Read-total.Unsampled {
+		if total.Unsampled == 0 || AccountOf([]*Meter{m}).statistics().IgnoredPackets != total.Ignored || total.Ignored > total.Read-total.Unsampled {
 			t.Errorf("%d packets are told as ignored, %d were passed over, of %d", total.Ignored, total.Unsampled, total.Read)
 		}
 	}

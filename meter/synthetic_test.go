@@ -226,7 +226,7 @@ func (c *collector) run() {
 // run meters sources to their end and waits until the records are there.
 func run(m *Meter, c *collector, failed func(error), open ...Open) error {
 	err := m.Run(open, failed)
-	Finish([]Exporter{c}, m)
+	Finish([]Exporter{c}, AccountOf([]*Meter{m}))
 	close(c.batches)
 	<-c.done
 	return err

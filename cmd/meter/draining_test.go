@@ -50,11 +50,11 @@ func TestExportersDrain(t *testing.T) {
 	first := accept(t, l)
 
 	after := succeed(t, before, item(", resend_overlap: 1"))
-	after.replace(t.Context(), before, nil)
+	after.replace(t.Context(), before, &meter.Account{})
 	offer(after, 5)
 	eventually(after, "waiting 0+5 draining 3+0 ")
 	last := succeed(t, after, "exporters: []") // one that has not begun is taken away, too
-	last.replace(t.Context(), after, nil)
+	last.replace(t.Context(), after, &meter.Account{})
 	eventually(last, "draining 3+0 draining 0+5 ")
 	readAll(t, first)
 	eventually(last, "draining 5+0 ")
@@ -142,7 +142,7 @@ func TestInputsDrain(t *testing.T) {
 	if s := show(); s != "b running " {
 		t.Errorf("afterwards: %s", s)
 	}
-	if r.retired.Len() == 0 {
+	if len(r.retired) != 1 {
 		t.Error("its account is gone")
 	}
 }

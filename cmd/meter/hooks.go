@@ -18,7 +18,7 @@ import (
 // hooks are what the pages of the service show and do.
 func (r *service) hooks() web.Hooks {
 	h := web.Hooks{
-		Metrics: newPage(r.account, r.lastReload),
+		Metrics: newPage(r.shown, r.lastReload),
 		Healthy: r.progress,
 		Ready:   r.down,
 		Status:  r.status,
@@ -31,11 +31,11 @@ func (r *service) hooks() web.Hooks {
 	return h
 }
 
-// account reads the account of all inputs and the exporters that there are.
-func (r *service) account() (*meter.Account, []*exporters.Queue) {
+// shown reads the account and the exporters that there are.
+func (r *service) shown() (*meter.Account, []*exporters.Queue) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return meter.AccountOf(r.meters()), r.out.queues
+	return r.account(), r.out.queues
 }
 
 // lastReload tells how the configuration was last read.
@@ -129,7 +129,7 @@ func (r *service) down() []string {
 func (r *service) status() any {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	s := statusOf(meter.AccountOf(r.meters()), r.out)
+	s := statusOf(r.account(), r.out)
 	s.Name = r.settings.Name
 	s.Reload = r.reloads.status()
 	for i := range s.Inputs {

@@ -126,9 +126,9 @@ func (o *outputs) adopt(l *outlet) {
 // ends what is no longer there. A new exporter with the name of an old one, to
 // the same collector or file, begins when the old one has ended; the meter fills
 // its queue meanwhile.
-func (o *outputs) replace(ctx context.Context, before *outputs, meters []*meter.Meter) {
+func (o *outputs) replace(ctx context.Context, before *outputs, account *meter.Account) {
 	for _, l := range o.retired[len(before.retired):] {
-		meter.Finish(l.feeds, meters...)
+		meter.Finish(l.feeds, account)
 		go o.tellLoss(l)
 	}
 	for _, l := range o.outlets {

@@ -24,7 +24,7 @@ func (r *service) watchOverload(ctx context.Context) {
 			ended = true
 		case <-tick.C:
 		}
-		account, _ := r.account()
+		account, _ := r.shown()
 		known.tell(r.log, account.Overloads())
 	}
 }

@@ -75,7 +75,8 @@ func (c *readCmd) Run(a *app) error {
 	}
 	return c.meter(a, settings, paths, out, func(m *meter.Meter) error {
 		var account bytes.Buffer
-		printSummary(&account, m)
+		a := m.Account()
+		printSummary(&account, &a)
 		account.Write(largest.Bytes())
 		_, err := account.WriteTo(report)
 		return err
@@ -102,7 +103,7 @@ func (c *readCmd) meter(a *app, s *meter.Settings, paths []string, out *outputs,
 	}
 	out.start(ctx)
 	balance := m.Run(in.open(c.Merge), a.partial)
-	meter.Finish(out.meterExporters(), m)
+	meter.Finish(out.meterExporters(), meter.AccountOf([]*meter.Meter{m}))
 	lost := out.wait()
 	w.end()
 	for _, err := range []error{balance, lost} {

@@ -123,7 +123,7 @@ func (r *service) change() error {
 	before := r.out
 	err = r.swap(settings, inputs, out)
 	r.retire()
-	r.out.replace(r.ctx, before, r.meters())
+	r.out.replace(r.ctx, before, r.account())
 	return err
 }
 
@@ -170,8 +170,7 @@ func (r *service) retire() {
 		<-in.ended
 		r.mu.Lock()
 		r.leaving = r.leaving[1:]
-		fmt.Fprintf(&r.retired, "input %s, until the reload of %s: %v\n", in.Name, time.Now().UTC().Format(time.RFC3339), in.Input)
-		in.printAccount(&r.retired)
+		r.retired = append(r.retired, in.retire(time.Now()))
 		r.mu.Unlock()
 	}
 }

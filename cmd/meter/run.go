@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +115,7 @@ type service struct {
 	inputs   []*runningInput
 	leaving  []*runningInput // that a reload took away, and that have not ended
 	reloads  reloads
-	retired  bytes.Buffer // accounts of inputs that reloads ended
+	retired  []retiredInput
 
 	hangUps chan os.Signal
 	ctx     context.Context // ends the exporters
@@ -177,7 +176,7 @@ func (r *service) run() error {
 	r.mu.Unlock()
 	r.await(ctx)
 	r.manager.stopping()
-	meter.Finish(r.out.meterExporters(), r.meters()...)
+	meter.Finish(r.out.meterExporters(), r.account())
 	lost := r.out.wait()
 	w.end()
 	if lost != nil {
@@ -263,10 +262,22 @@ func (r *service) report(ctx context.Context) {
 			return
 		case <-tick:
 			r.mu.RLock()
-			meter.Report(r.out.meterExporters(), r.meters()...)
+			meter.Report(r.out.meterExporters(), r.account())
 			r.mu.RUnlock()
 		}
 	}
+}
+
+// account is that of all inputs since the run began.
+func (r *service) account() *meter.Account {
+	var ended []meter.InputAccount
+	for i := range r.retired {
+		ended = append(ended, r.retired[i].account)
+	}
+	for _, in := range r.leaving {
+		ended = append(ended, in.meter.Account())
+	}
+	return meter.AccountOf(r.meters(), ended...)
 }
 
 func (r *service) meters() []*meter.Meter {
@@ -295,20 +306,22 @@ func (r *service) printAccount() {
 	if r.out.onStdout {
 		report = r.stderr
 	}
-	_, _ = r.retired.WriteTo(report)
+	for i := range r.retired {
+		r.retired[i].print(report)
+	}
 	for _, in := range r.inputs {
 		if len(r.inputs) > 1 || in.rings != nil {
 			fmt.Fprintf(report, "input %s: %v\n", in.Name, in.Input)
 		}
-		in.printAccount(report)
+		account := in.meter.Account()
+		printInput(report, &account, in.drops)
 	}
 }
 
-func (r *runningInput) printAccount(w io.Writer) {
-	printSummary(w, r.meter)
-	if r.rings != nil {
-		printCapture(w, r.rings.Stats(), r.drops)
-	}
+// printInput prints the account of one input.
+func printInput(w io.Writer, a *meter.InputAccount, drops string) {
+	printSummary(w, a)
+	printCapture(w, a.Captures, drops)
 }
 
 // printCapture prints what the kernel says of live interfaces, and whether the

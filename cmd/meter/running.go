@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"time"
 
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
@@ -23,6 +25,23 @@ type runningInput struct {
 	open    bool // its rings
 	started bool
 	ended   chan struct{} // closed when a live input has been metered to its end
+}
+
+// retiredInput is what is kept of an input that a reload ended.
+type retiredInput struct {
+	account meter.InputAccount
+	text    string // what it read
+	drops   string
+	at      time.Time
+}
+
+func (r *runningInput) retire(at time.Time) retiredInput {
+	return retiredInput{r.meter.Account(), r.Input.String(), r.drops, at}
+}
+
+func (r *retiredInput) print(w io.Writer) {
+	fmt.Fprintf(w, "input %s, until the reload of %s: %s\n", r.account.Input, r.at.UTC().Format(time.RFC3339), r.text)
+	printInput(w, &r.account, r.drops)
 }
 
 // shared is what the inputs of a run have in common: numbers that their records

@@ -21,7 +21,7 @@ func statusOf(a *meter.Account, out *outputs) web.Status {
 	for i, name := range a.Inputs {
 		s.Inputs = append(s.Inputs, inputStatus(name, &a.Totals[i]))
 	}
-	for _, b := range a.Sum.Books(a.RuleSets) {
+	for _, b := range a.Books {
 		s.RuleSets = append(s.RuleSets, ruleSetStatus(&b, a.MaxFlows[b.Name]))
 	}
 	for _, l := range out.outlets {

@@ -22,7 +22,7 @@ func TestStatusOf(t *testing.T) {
 	c := &sum.RuleSets[0]
 	c.Verdicts[rules.Counted], c.Verdicts[rules.Ignored], c.Live, c.Created = 5, 2, 3, 4
 	c.Ended[flow.EndIdle] = 1
-	a := &meter.Account{Inputs: []string{"eth0"}, Totals: []meter.Totals{sum}, RuleSets: []string{"default"}, Sum: sum}
+	a := &meter.Account{Inputs: []string{"eth0"}, Totals: []meter.Totals{sum}, RuleSets: []string{"default"}, Sum: sum, Books: sum.Books([]string{"default"})}
 	out := newOutputs(true, slog.New(slog.DiscardHandler))
 	sink, err := text.NewJSON(io.Discard, flow.ToMillis, nil)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"flowmeter/rules"
 )
 
-// printSummary prints the account of a run: where every packet went, the
+// printSummary prints the account of an input: where every packet went, the
 // traffic by class and how flows ended.
-func printSummary(w io.Writer, m *meter.Meter) {
-	t := m.Totals()
+func printSummary(w io.Writer, a *meter.InputAccount) {
+	t := &a.Totals
 	tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	defer tw.Flush()
 	row := func(name string, packets, octets uint64) {
@@ -35,14 +35,14 @@ func printSummary(w io.Writer, m *meter.Meter) {
 	for _, out := range []packet.Outcome{packet.Malformed, packet.Unsupported} {
 		optional(out.String(), t.Outcomes[out], t.OutcomeOctets[out])
 	}
-	books := t.Books(m.Names())
+	books := t.Books(a.RuleSets)
 	for _, b := range books {
 		if len(books) > 1 || b.Name != rules.DefaultName {
 			fmt.Fprintf(tw, "%s:\t\n", b.Name)
 		}
 		printRuleSet(row, optional, b.Counts)
 	}
-	for _, b := range m.Earlier() {
+	for _, b := range a.Earlier {
 		fmt.Fprintf(tw, "%s, before a reload:\t\n", b.Name)
 		printRuleSet(row, optional, b.Counts)
 		b.Name += ", before a reload"
@@ -50,7 +50,7 @@ func printSummary(w io.Writer, m *meter.Meter) {
 	}
 	tw.Flush()
 	printFlows(w, books)
-	printBeside(w, &t)
+	printBeside(w, t)
 }
 
 func printRuleSet(row, optional func(string, uint64, uint64), c *flow.Counts) {

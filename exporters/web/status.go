@@ -21,7 +21,7 @@ type State string
 const (
 	Running  State = "running"
 	Waiting  State = "waiting"  // for the one of before it, to the same collector or file, to end
-	Draining State = "draining" // a reload took it away, and it brings to its end what it has
+	Draining State = "draining" // a reload took it away, and it brings to its end what it has; its counts are also in the input of its name
 )
 
 // InputStatus is an input and the account of its packets.
