@@ -173,8 +173,9 @@ func (r *service) run() error {
 	defer r.heedHangUps()()
 	r.out.start(ctx)
 	r.beginAll()
+	live := r.settings.Live() // which no reload changes
 	r.mu.Unlock()
-	r.await(ctx)
+	r.await(ctx, live)
 	r.manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.account())
 	lost := r.out.wait()
@@ -230,10 +231,10 @@ func (r *service) beginAll() {
 }
 
 // await waits for the end of all inputs, and tells meanwhile how they are.
-func (r *service) await(ctx context.Context) {
+func (r *service) await(ctx context.Context, live bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if r.settings.Live() {
+	if live {
 		go r.report(ctx)
 	}
 	told := make(chan struct{})

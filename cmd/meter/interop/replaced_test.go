@@ -35,7 +35,12 @@ func TestReplacedInputs(t *testing.T) {
 	}
 	write(0)
 	m := &live{process: start(t, meter, "run", "-c", config)}
-	eventually(t, "the meter reads b0", func() bool { return strings.Count(m.log.String(), "interface is read") == 2 })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(m.log.String())
+		}
+	})
+	eventually(t, "the meter serves its pages", func() bool { return strings.Contains(m.log.String(), "serving metrics") })
 	w := &counterWatch{t: t, port: port, last: map[string]float64{}}
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
