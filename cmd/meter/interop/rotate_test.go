@@ -34,7 +34,8 @@ func TestRotate(t *testing.T) {
 	}
 	write("")
 	m := &live{process: start(t, meter, "run", "-c", config, "-o", filepath.Join(dir, "flag.jsonl"))}
-	eventually(t, "the meter reads b0", func() bool { return strings.Contains(m.log.String(), "interface is read") })
+	allThere := func() bool { return there(dir, "flows.jsonl", "flows.csv", "flows.ipfix", "flag.jsonl") }
+	eventually(t, "the meter has its files", allThere)
 	rules := filepath.Join(dir, "logrotate.conf")
 	if err := os.WriteFile(rules, fmt.Appendf(nil, rotation, dir, dir, dir, m.cmd.Process.Pid), 0o600); err != nil {
 		t.Fatal(err)
@@ -47,7 +48,7 @@ func TestRotate(t *testing.T) {
 		write(map[bool]string{true: "mistake: 1\n"}[i%3 == 0])
 		run(t, "%s -f -s %s %s", logrotate, filepath.Join(dir, "state"), rules)
 		eventually(t, fmt.Sprintf("reload %d", i), func() bool {
-			return strings.Count(m.log.String(), "the configuration was") == i && there(dir, "flows.jsonl", "flows.csv", "flows.ipfix", "flag.jsonl")
+			return strings.Count(m.log.String(), "the configuration was") == i && allThere()
 		})
 	}
 	sent := <-replayed
