@@ -44,13 +44,14 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	}
 	s := DefaultSettings()
 	s.Networks = base
-	var networks, sets, rulesets conf.Value
+	var networks, sets, subroutines, rulesets conf.Value
 	keep := func(to *conf.Value) func(conf.Value) { return func(v conf.Value) { *to = v } }
 	fields := conf.Fields{
-		"meter":    s.parseMeter,
-		"networks": keep(&networks),
-		"sets":     keep(&sets),
-		"rulesets": keep(&rulesets),
+		"meter":       s.parseMeter,
+		"networks":    keep(&networks),
+		"sets":        keep(&sets),
+		"subroutines": keep(&subroutines),
+		"rulesets":    keep(&rulesets),
 	}
 	for key, read := range more {
 		fields[key] = read
@@ -58,9 +59,9 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	doc.Map(fields)
 	// Rules name networks and sets wherever these stand in the file.
 	s.Networks = s.Networks.With(networks)
-	lists := rules.ParseSets(sets, s.Networks)
+	lists, subs := rules.ParseSets(sets, s.Networks), rules.ParseSubroutines(subroutines)
 	if rulesets.Node != nil {
-		s.Meter.RuleSets = rules.Parse(rulesets, s.Networks, lists)
+		s.Meter.RuleSets = rules.Parse(rulesets, s.Networks, lists, subs)
 	} else {
 		s.Meter.RuleSets = []*rules.RuleSet{rules.Default(s.Networks)}
 	}

@@ -1,5 +1,7 @@
 package rules
 
+import "gopkg.in/yaml.v3"
+
 // This file works out, before any packet is seen, what keys a rule set can
 // save and which of its rules can be reached.
 
@@ -51,17 +53,27 @@ var families = []have{0, anyIP | ip4, anyIP | ip6}
 
 // A walk follows all ways through a rule set for one family.
 type walk struct {
-	family      have
-	counted     keySet
-	unreachable func(*rule) // called for the first rule of each list that is never reached
+	family   have
+	counted  keySet
+	left     map[*rule]keySet // blocks → states in which they are left
+	returned map[uint8]keySet // of the call that is followed
+	reached  map[*yaml.Node]bool
+	never    []*rule // the first of each list whose rules before it let nothing by
+}
+
+func newWalk(family have) *walk {
+	return &walk{family: family, left: map[*rule]keySet{}, returned: map[uint8]keySet{}, reached: map[*yaml.Node]bool{}}
 }
 
 // rules returns the states in which the end of the list is reached.
 func (w *walk) rules(list []*rule, in keySet) keySet {
 	alive := in != 0
 	for _, r := range list {
-		if in == 0 && alive && w.unreachable != nil {
-			w.unreachable(r)
+		switch {
+		case in != 0:
+			w.reached[r.at.Node] = true
+		case alive:
+			w.never = append(w.never, r)
 			alive = false
 		}
 		in = w.rule(r, in)
@@ -81,25 +93,64 @@ func (w *walk) body(r *rule, in keySet) keySet {
 	if r.explicit {
 		in = in.each(func(k keyState) keyState { return k | 1 })
 	}
+	if r.matched.Node != nil && r.cond != nil {
+		in = w.matched(r.cond, in)
+	}
 	for _, s := range r.saves {
 		in = in.each(func(k keyState) keyState { return w.save(s, k) })
 	}
-	in = w.rules(r.then, in)
-	if r.do == doNext {
-		return in
+	if r.call != nil {
+		in = w.call(r, in)
 	}
-	if r.do == doCount {
+	in = w.rules(r.then, in) | w.left[r]
+	delete(w.left, r)
+	switch r.do {
+	case doNext:
+		return in
+	case doCount:
 		w.counted |= in
+	case doReturn:
+		w.returned[r.number] |= in
+	case doLeave:
+		w.left[r.leave] |= in
 	}
 	return 0
+}
+
+// call returns the states in which a call is over.
+func (w *walk) call(r *rule, in keySet) (out keySet) {
+	outer := w.returned
+	w.returned = map[uint8]keySet{}
+	w.returned[0] |= w.rules(r.call.rules, in)
+	back := w.returned
+	w.returned = outer
+	for _, a := range r.on {
+		out |= w.rules(a.rules, back[a.number])
+		delete(back, a.number)
+	}
+	for _, states := range back {
+		out |= states
+	}
+	return out
+}
+
+// matched adds the states after any of the condition's operands was saved,
+// under its mask.
+func (w *walk) matched(k *cond, in keySet) keySet {
+	k.operands(func(k *cond) {
+		s := unmasked(k.field)
+		s.bits = 0
+		in |= in.each(func(k keyState) keyState { return w.save(s, k) })
+	})
+	return in
 }
 
 // save returns the state after an attribute was saved.
 func (w *walk) save(s saved, k keyState) keyState {
 	end := func(was fate) fate {
-		need := s.field.from[0].need
+		need := s.need()
 		switch {
-		case need&w.family == need && int(s.bits) >= maskWidth(s.field):
+		case need&w.family == need && int(s.bits) >= maskWidth(s.field) && !s.constant:
 			return whole
 		case need&w.family == need:
 			return masked
@@ -124,7 +175,7 @@ const start keySet = 1
 // isConversational tells whether every key holds both addresses, unmasked.
 func isConversational(rules []*rule) bool {
 	for _, family := range families {
-		w := walk{family: family}
+		w := newWalk(family)
 		w.rules(rules, start)
 		if (w.counted &^ conversationalKeys()) != 0 {
 			return false
@@ -146,20 +197,16 @@ func conversationalKeys() keySet {
 // isFused tells whether the only key is the five-tuple: no other save:, no
 // computed attribute.
 func isFused(rules []*rule) bool {
-	for _, r := range rules {
-		if r.explicit && !savesFiveTuple(r.saves) {
-			return false
+	fused := true
+	visit(rules, func(r *rule) {
+		if r.explicit && (r.matched.Node != nil || !savesFiveTuple(r.saves)) {
+			fused = false
 		}
 		for _, s := range r.sets {
-			if s.field.attr != 0 {
-				return false
-			}
+			fused = fused && s.field.attr == 0
 		}
-		if !isFused(r.then) || !isFused(r.els) {
-			return false
-		}
-	}
-	return true
+	})
+	return fused
 }
 
 // savesFiveTuple tells whether a save: list makes the key that is made
@@ -167,7 +214,7 @@ func isFused(rules []*rule) bool {
 func savesFiveTuple(list []saved) bool {
 	var all Attr
 	for _, s := range list {
-		if s.bits != wholeBits || s.field.from[0].need&^(anyIP|ports) != 0 {
+		if s.bits != wholeBits || s.mask != wholeMask || s.constant || s.field.from[0].need&^(anyIP|ports) != 0 {
 			return false
 		}
 		all |= s.field.attr

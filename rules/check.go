@@ -15,6 +15,7 @@ type cond struct {
 	field *field
 	want  values // of exprTest
 	not   bool   // exprTest: the field is there and none of want
+	equal bool   // exprTest: written with == or in
 }
 
 // A checker gives the names of one expression their meaning and reports what
@@ -24,6 +25,7 @@ type checker struct {
 	nets  *Networks
 	sets  Sets
 	names *names
+	scope scope
 }
 
 func (c *checker) errorf(pos int, hint, format string, args ...any) {
@@ -50,14 +52,15 @@ func (c *checker) expr(e *expr) *cond {
 }
 
 func (c *checker) field(e *expr) *field {
-	if f := fieldByName(e.name); f != nil {
+	f := c.scope.field(e.name)
+	if f == nil {
+		f = c.names.find(e.name)
+	}
+	if f != nil {
+		c.names.tested[f.name] = true
 		return f
 	}
-	if f := c.names.find(e.name); f != nil {
-		c.names.tested[e.name] = true
-		return f
-	}
-	known := fieldNames(func(*field) bool { return true })
+	known := append(fieldNames(func(*field) bool { return true }), c.scope.names()...)
 	for _, v := range c.names.vars {
 		known = append(known, v.name)
 	}
@@ -101,6 +104,7 @@ func (c *checker) test(e *expr, k *cond) {
 		c.compare(e, k)
 	default:
 		k.not = e.op == "!="
+		k.equal = !k.not
 		for _, it := range e.items {
 			c.item(f, it, &k.want)
 		}
@@ -218,6 +222,7 @@ func (c *checker) addrs(f *field, it item, vs *values) {
 	case it.lo.kind == litPrefix || it.hi.kind == litPrefix || lo.BitLen() != hi.BitLen():
 		c.errorf(it.lo.pos, "write two addresses of one family", "%s..%s is no range", it.lo.text, it.hi.text)
 	case c.rising(it, lo.Compare(hi) <= 0):
+		vs.ranged = true
 		vs.prefixes = append(vs.prefixes, rangePrefixes(lo, hi)...)
 	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net/netip"
+	"slices"
 
 	"flowmeter/meter/packet"
 )
@@ -10,34 +11,38 @@ type opcode uint8
 
 // Tests go on at yes or no, all else at yes.
 const (
-	opHas     opcode = iota // all of need is there
-	opSpan                  // the number is from lo to hi
-	opSpans                 // the number is in spans[pool]
-	opBits                  // the number is in bitmaps[pool]
-	opPrefix                // the address is in prefixes[pool]
-	opList                  // the address is in lists[pool]
-	opSave                  // put an attribute into the key
-	opMark                  // save: was there, perhaps with nothing to save
-	opSet                   // put a number into a computed attribute or variable
-	opJump                  //
-	opCount                 //
-	opIgnore                //
-	opNoMatch               //
+	opHas      opcode = iota // all of need is there
+	opSpan                   // the number is from lo to hi
+	opSpans                  // the number is in spans[pool]
+	opBits                   // the number is in bitmaps[pool]
+	opPrefix                 // the address is in prefixes[pool]
+	opList                   // the address is in lists[pool]
+	opSave                   // put an attribute into the key
+	opSaveList               // the same, an address under the mask of lists[pool] that it matched
+	opPut                    // put a constant into the key
+	opMark                   // save: was there, perhaps with nothing to save
+	opSet                    // put a number into a computed attribute or variable
+	opJump                   //
+	opCount                  //
+	opIgnore                 //
+	opNoMatch                //
+	opCall                   // go on at yes, and come back to one of the jumps that follow
+	opReturn                 // go back to the pool-th of them
 )
 
-// An instr is one step of a Program. Its jumps only go forward, so a run ends
-// after at most as many steps as the Program has.
+// An instr is one step of a Program. Its jumps only go forward, and no
+// subroutine calls itself: so a run ends.
 type instr struct {
 	op      opcode
 	get     getter // tests: what to look at; opSave of addresses and ports too; opSet: what to change
-	bits    uint8  // opSave: leading bits to keep
+	bits    uint8  // opSave, opPut: leading bits to keep of addresses and ports
 	not     bool   // tests: the value is there and not among those wanted
 	varies  bool   // looks at what can change within a conversation
-	attr    Attr   // opSave
+	attr    Attr   // opSave, opPut
 	pool    int32
 	need    have // tests: else the answer is no; opSave: else the key lacks attr
 	yes, no int32
-	lo, hi  uint64
+	lo, hi  uint64 // opSave: lo is the bits to keep; opPut: a number in lo, an address in both
 }
 
 // A prefix is compared without a table.
@@ -59,15 +64,25 @@ type compiler struct {
 	*Program
 	labels []int32 // label → instruction
 	pooled map[*prefixList]int32
+	ends   map[*rule]int32     // blocks → label behind their list
+	starts map[*instance]int32 // what is called → label
+	called []*instance         // in the order of starts
+	within *instance           // what is being compiled
 }
 
 // compile returns the Program of checked rules.
 func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 	p := &Program{nets: nets, names: n.list}
 	p.setOrient(o)
-	c := &compiler{Program: p, pooled: map[*prefixList]int32{}}
+	c := &compiler{Program: p, pooled: map[*prefixList]int32{}, ends: map[*rule]int32{}, starts: map[*instance]int32{}}
 	c.rules(rules)
 	c.emit(instr{op: opNoMatch})
+	for i := 0; i < len(c.called); i++ {
+		c.within = c.called[i]
+		c.place(c.starts[c.within])
+		c.rules(c.within.rules)
+		c.emit(instr{op: opReturn})
+	}
 	for i := range p.code {
 		in := &p.code[i]
 		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
@@ -128,14 +143,27 @@ func (c *compiler) body(r *rule) {
 	if r.explicit {
 		c.emit(instr{op: opMark})
 	}
+	if r.matched.Node != nil {
+		c.matched(r.cond)
+	}
 	for _, s := range r.saves {
 		c.save(s)
 	}
 	for _, s := range r.sets {
 		c.emit(instr{op: opSet, get: s.field.from[0].get, attr: s.field.attr, lo: uint64(s.value)})
 	}
+	if r.call != nil {
+		c.call(r)
+	}
+	end := c.label()
+	c.ends[r] = end
 	c.rules(r.then)
+	c.place(end)
 	switch r.do {
+	case doReturn:
+		c.emit(instr{op: opReturn, pool: c.within.index(r.number)})
+	case doLeave:
+		c.branch(instr{op: opJump}, c.ends[r.leave], c.ends[r.leave])
 	case doCount:
 		c.emit(instr{op: opCount})
 	case doIgnore:
@@ -145,9 +173,92 @@ func (c *compiler) body(r *rule) {
 	}
 }
 
+// call goes to a subroutine. Behind the call stands a jump for each number that
+// may come back, as RFC 2722 has it.
+func (c *compiler) call(r *rule) {
+	start, known := c.starts[r.call]
+	if !known {
+		start = c.label()
+		c.starts[r.call], c.called = start, append(c.called, r.call)
+	}
+	end := c.label()
+	c.branch(instr{op: opCall}, start, start)
+	to := make([]int32, len(r.on))
+	for i := range r.on {
+		to[i] = c.label()
+	}
+	for _, n := range r.call.returns {
+		target := end
+		if i := slices.IndexFunc(r.on, func(a answer) bool { return a.number == n }); i >= 0 {
+			target = to[i]
+		}
+		c.branch(instr{op: opJump}, target, target)
+	}
+	for i, a := range r.on {
+		c.place(to[i])
+		c.rules(a.rules)
+		c.branch(instr{op: opJump}, end, end)
+	}
+	c.place(end)
+}
+
 func (c *compiler) save(s saved) {
 	from := s.field.from[0]
-	c.emit(instr{op: opSave, get: from.get, need: from.need, attr: s.field.attr, bits: s.bits, varies: s.field.varies})
+	in := instr{op: opSave, get: from.get, need: s.need(), attr: s.field.attr, bits: s.bits, lo: s.mask}
+	switch {
+	case !s.constant:
+		in.varies = s.field.varies
+	case s.field.isAddr():
+		addr := s.addr.As16()
+		in.op = opPut
+		in.hi, in.lo = words(&addr)
+	default:
+		in.op, in.lo = opPut, s.num
+	}
+	c.emit(in)
+}
+
+// matched saves what made a condition true: of each test, the value under the
+// mask of what it was equal to. Of an or, the first that is true counts.
+func (c *compiler) matched(k *cond) {
+	switch k.kind {
+	case exprTest:
+		if k.operand() {
+			c.saveOperand(k)
+		}
+	case exprAnd:
+		for _, kid := range k.kids {
+			c.matched(kid)
+		}
+	case exprOr:
+		end := c.label()
+		last := len(k.kids) - 1
+		for _, kid := range k.kids[:last] {
+			yes, next := c.label(), c.label()
+			c.cond(kid, yes, next)
+			c.place(yes)
+			c.matched(kid)
+			c.branch(instr{op: opJump}, end, end)
+			c.place(next)
+		}
+		c.matched(k.kids[last])
+		c.place(end)
+	}
+}
+
+func (c *compiler) saveOperand(k *cond) {
+	s := unmasked(k.field)
+	if !k.field.isAddr() {
+		c.save(s)
+		return
+	}
+	if len(k.want.prefixes) == 1 {
+		s.bits = uint8(k.want.prefixes[0].Bits())
+		c.save(s)
+		return
+	}
+	from := k.field.from[0]
+	c.emit(instr{op: opSaveList, get: from.get, need: from.need, attr: k.field.attr, pool: c.list(&k.want)})
 }
 
 // cond goes to yes where the expression is true, else to no.
@@ -234,10 +345,10 @@ func (c *compiler) lookup(k *cond) instr {
 
 // list returns the pool's number of a list; tests of the same $name share one.
 func (c *compiler) list(vs *values) int32 {
-	list := vs.list
-	if list == nil {
-		list = newPrefixList(vs.prefixes)
+	if vs.list == nil {
+		vs.list = newPrefixList(vs.prefixes)
 	}
+	list := vs.list
 	i, known := c.pooled[list]
 	if !known {
 		i = int32(len(c.lists))

@@ -22,9 +22,9 @@ func leadsOf(rules []*rule) []lead {
 		switch {
 		case r.els != nil || len(leads) == maxLeads:
 			return leads
-		case r.then == nil && r.do == doIgnore:
+		case r.call == nil && r.then == nil && r.do == doIgnore:
 			leads = append(leads, lead{r.cond, true})
-		case r.then == nil && r.do == doNext && r.sets == nil:
+		case r.call == nil && r.then == nil && r.do == doNext && r.sets == nil:
 			continue // what it saves is of no use to a packet that is ignored
 		case r.cond == nil:
 			return leads

@@ -35,7 +35,33 @@ func TestLimits(t *testing.T) {
 	for i := range maxVars + 1 {
 		fmt.Fprintf(&vars, "- set: {v%d: 1}\n", i)
 	}
+	var twice, chain, fanned strings.Builder
+	for i := range maxCalls - 1 { // each subroutine calls the next 40 times
+		calls := strings.Repeat(fmt.Sprintf("{call: s%d}, ", i+1), 40)
+		fmt.Fprintf(&twice, "  s%d: {rules: [%s]}\n", i, strings.TrimSuffix(calls, ", "))
+	}
+	fmt.Fprintf(&twice, "  s%d: {rules: [{if: tcp, return: 1}]}\n", maxCalls-1)
+	for i := range maxCalls {
+		fmt.Fprintf(&chain, "  s%d: {rules: [{call: s%d}]}\n", i, i+1)
+	}
+	fmt.Fprintf(&chain, "  s%d: {rules: [{do: return}]}\n", maxCalls)
+	for i := range maxParams { // each calls the next with every parameter either way
+		a := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+		calls := ""
+		for range 2 {
+			calls += fmt.Sprintf("{call: {s%d: [%s]}}, ", i+1, strings.Join(a, ", "))
+			a[i] = "dst.port"
+		}
+		fmt.Fprintf(&fanned, "  s%d: {params: [a, b, c, d, e, f, g, h], rules: [%s]}\n", i, strings.TrimSuffix(calls, ", "))
+	}
+	fmt.Fprintf(&fanned, "  s%d: {params: [a, b, c, d, e, f, g, h], rules: [%s]}\n", maxParams, strings.TrimSuffix(strings.Repeat("{if: a == 1}, ", 2000), ", "))
+	called := func(subs, args string) string {
+		return "subroutines:\n" + subs + "rulesets: [{rules: [{call: {s0: [" + args + "]}}]}]"
+	}
 	tests := []struct{ name, text, want string }{
+		{"calls in calls", called(twice.String(), ""), "a packet may be tried with more than 200000 rules"},
+		{"chain of calls", called(chain.String(), ""), "calls within calls, deeper than 16"},
+		{"arguments", called(fanned.String(), strings.TrimSuffix(strings.Repeat("src.port, ", 8), ", ")), "more than 200000 rules"},
 		{"aliases", bomb, "more than 200000 rules"},
 		{"itself", "- &a {if: tcp, then: [*a]}\n", "nested deeper than 64"},
 		{"then", deep, "nested deeper than 64"},

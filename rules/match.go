@@ -15,6 +15,8 @@ type state struct {
 	second   bool  // the second pass
 	explicit bool  // there was a save:
 	varies   bool  // looked at what can change within a conversation
+	depth    uint8 // of stack
+	stack    [maxCalls]int32
 	vars     [maxVars]uint16
 }
 
@@ -45,7 +47,7 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 	if swapped {
 		s.class, s.swapped = class.Reverse(), 1
 	}
-	s.lacking, s.explicit, s.vars = 0, false, [maxVars]uint16{}
+	s.lacking, s.explicit, s.depth, s.vars = 0, false, 0, [maxVars]uint16{}
 	return p.run(s)
 }
 

@@ -178,6 +178,12 @@ func TestConstant(t *testing.T) {
 }
 
 func TestFusedAndConversational(t *testing.T) {
+	const subs = `
+subroutines:
+  ends: {rules: [{if: tcp, return: 1}, {return: 2}]}
+  keys: {params: [a, z], rules: [{save: a, set: {z: 1}}]}
+  kinds: {params: [z], rules: [{set: {z: 1}}]}
+rulesets: [{rules: `
 	tests := []struct {
 		rules                 string
 		fused, conversational bool
@@ -209,6 +215,17 @@ func TestFusedAndConversational(t *testing.T) {
 		{"[{if: tcp, save: [proto]}, {do: count}]", false, false},
 		{"[{if: tcp, then: [{save: [src.addr, dst.addr], do: count}]}, {do: count}]", false, true},
 		{"[{if: dst.port == 80, do: count}, {do: ignore}]", true, true},
+		{"[{save: [{src.addr: 192.0.2.1}, {dst.addr: 192.0.2.2}], do: count}]", false, false},
+		{"[{save: [src.addr, dst.addr, src.port, dst.port, {proto: 6}], do: count}]", false, true},
+		{"[{if: 'src.addr in $home && dst.addr in $home', save: matched, do: count}]", false, false},
+		{"[{block: out, then: [{save: [src.addr], leave: out}, {do: ignore}]}, {do: count}]", false, false},
+		{"[{block: out, then: [{if: tcp, leave: out}, {save: [src.addr], do: ignore}]}, {do: count}]", false, true},
+		{subs + "[{call: ends, on: {1: [{save: [src.addr], do: ignore}]}}, {do: count}]}]", false, true},
+		{subs + "[{call: ends, on: {2: [{save: [src.addr]}]}}, {do: count}]}]", false, false},
+		{subs + "[{call: {keys: [dst.addr, kind]}}, {save: [src.addr]}, {do: count}]}]", false, true},
+		{subs + "[{call: {keys: [dst.addr, zone]}}, {save: [dst.addr]}, {do: count}]}]", false, false},
+		{subs + "[{call: {kinds: [zone]}}, {do: count}]}]", true, true},
+		{subs + "[{call: {kinds: [src.kind]}}, {do: count}]}]", false, true},
 	}
 	for _, tt := range tests {
 		p := testSet(t, tt.rules).Program

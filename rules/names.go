@@ -78,6 +78,8 @@ func (n *names) variable(name string) *field {
 	return f
 }
 
+func (f *field) isVariable() bool { return f.typ == typeName && f.attr == 0 }
+
 func (n *names) find(name string) *field {
 	for _, f := range n.vars {
 		if f.name == name {

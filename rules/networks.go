@@ -45,6 +45,17 @@ func (l *prefixList) contains(addr *[16]byte, v4 bool) bool {
 	return l.table.Contains(netip.AddrFrom16(*addr))
 }
 
+// longest returns the length of the longest prefix of the list that covers an
+// address.
+func (l *prefixList) longest(addr *[16]byte, v4 bool) uint8 {
+	a := netip.AddrFrom16(*addr)
+	if v4 {
+		a = a.Unmap()
+	}
+	p, _ := l.table.LookupPrefixLPM(netip.PrefixFrom(a, a.BitLen()))
+	return uint8(p.Bits())
+}
+
 // Networks holds the named prefix lists of a configuration; `home` is always
 // there. It is safe for concurrent use once it is set up.
 type Networks struct {

@@ -64,6 +64,10 @@ func (p *Program) run(s *state) Verdict {
 		switch in.op {
 		case opSave:
 			s.save(in)
+		case opSaveList:
+			p.saveList(in, s)
+		case opPut:
+			s.put(in)
 		case opSet:
 			s.set(in)
 		case opMark:
@@ -75,6 +79,13 @@ func (p *Program) run(s *state) Verdict {
 			return Ignored
 		case opNoMatch:
 			return NoMatch
+		case opCall:
+			s.stack[s.depth%maxCalls] = pc + 1
+			s.depth++
+		case opReturn:
+			s.depth--
+			pc = s.stack[s.depth%maxCalls] + in.pool
+			continue
 		case opHas:
 			yes = s.have&in.need == in.need
 		default:
@@ -86,6 +97,13 @@ func (p *Program) run(s *state) Verdict {
 			pc = in.no
 		}
 	}
+}
+
+// saveList saves an address under the longest of the masks that it matched.
+func (p *Program) saveList(in *instr, s *state) {
+	masked := *in
+	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+	s.save(&masked)
 }
 
 // wanted tells whether the value that a test looks at is one of those wanted.

@@ -15,11 +15,13 @@ func readBoth(t testing.TB, text string) (*RuleSet, *reference) {
 	rs := testSet(t, text)
 	v, c := conf.Parse("test.yaml", []byte(text))
 	ref := &reference{nets: DefaultNetworks(), orient: rs.Orient}
+	var subs Subroutines
 	v.Map(conf.Fields{
-		"networks": func(v conf.Value) { ref.nets = ParseNetworks(v) },
-		"sets":     func(v conf.Value) { ref.sets = ParseSets(v, ref.nets) },
+		"networks":    func(v conf.Value) { ref.nets = ParseNetworks(v) },
+		"sets":        func(v conf.Value) { ref.sets = ParseSets(v, ref.nets) },
+		"subroutines": func(v conf.Value) { subs = ParseSubroutines(v) },
 		"rulesets": func(v conf.Value) {
-			p := &reader{nets: ref.nets, sets: ref.sets, names: newNames(), left: maxRules}
+			p := &reader{nets: ref.nets, sets: ref.sets, subs: subs, names: newNames(), left: maxRules, calls: newCalls()}
 			v.At(v.Content[0]).Map(conf.Fields{
 				"orient": func(conf.Value) {},
 				"rules":  func(v conf.Value) { ref.rules = p.rules(v, 0) },

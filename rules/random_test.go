@@ -15,13 +15,22 @@ type maker struct {
 	*rand.Rand
 	// plain files test nothing that varies within a conversation and save
 	// little but the five-tuple, so that many are fused or conversational.
-	plain bool
+	plain  bool
+	params []*field // of the subroutine that is being made
+	inner  bool     // it is the one that calls no other
+	blocks []string // that the rule being made is in
+	made   int      // blocks so far
 }
 
-func newMaker(seed uint64) *maker { return &maker{rand.New(rand.NewPCG(seed, 1)), seed%3 == 0} }
+func newMaker(seed uint64) *maker {
+	return &maker{Rand: rand.New(rand.NewPCG(seed, 1)), plain: seed%3 == 0}
+}
 
 // field chooses a field; those with a meaning of their own more often.
 func (m *maker) field() *field {
+	if len(m.params) > 0 && m.IntN(2) == 0 {
+		return pick(m, m.params...)
+	}
 	if m.IntN(3) == 0 {
 		name := pick(m, "class", "kind", "src.addr", "dst.port", "tcp.port", "addr", "ip", "vlan.id", "pass", "zone", "hits")
 		if f := fieldByName(name); f == nil {
@@ -122,8 +131,9 @@ func (m *maker) transport(h *packet.Headers) {
 // file makes a rule file with one rule set.
 func (m *maker) file() string {
 	var b strings.Builder
-	b.WriteString("networks:\n  home: [10.0.0.0/8, fd00::/8]\n  labs: [10.1.2.0/24, 2001:db8::/32]\n")
+	b.WriteString("networks:\n  home: [10.0.0.0/8, fd00::/8]\n  labs: [10.1.2.0/24, 2001:db8::/32]\n  labs4: [10.0.0.0/8, 10.1.0.0/16]\n")
 	b.WriteString("sets:\n  web: [80, 443, 8000..8100]\n  hosts: [10.1.2.3, \"fd00::1\", 8.8.0.0/16]\n")
+	m.subroutines(&b)
 	fmt.Fprintf(&b, "rulesets:\n- orient: %s\n  rules:\n", pick(m, orientNames...))
 	names := "zone: names, hits: 7"
 	if !m.plain {
@@ -140,21 +150,52 @@ func (m *maker) rules(b *strings.Builder, indent string, depth int) {
 	}
 }
 
+// subroutines makes two, of which the second calls the first. Of their
+// parameters a stands for an address, p for a port and z for what set: changes.
+func (m *maker) subroutines(b *strings.Builder) {
+	addr := &field{name: "a", typ: typeAddr}
+	port := &field{name: "p", typ: typeNumber, max: max16}
+	set := &field{name: "z", typ: typeName, max: max16}
+	fmt.Fprintf(b, "subroutines:\n  inner:\n    params: [a, z]\n    rules:\n")
+	m.params, m.inner = []*field{addr, set}, true
+	m.rules(b, "    ", 1)
+	fmt.Fprintf(b, "  outer:\n    params: [p, a, z]\n    rules:\n")
+	m.params, m.inner = []*field{addr, port, set}, false
+	m.rules(b, "    ", 1)
+	m.params = nil
+}
+
 func (m *maker) rule(b *strings.Builder, indent string, depth int) {
-	fmt.Fprintf(b, "%s- do: %s\n", indent, pick(m, "next", "next", "count", "count", "ignore", "nomatch"))
+	fmt.Fprintf(b, "%s- %s\n", indent, m.end())
 	conditional := m.IntN(8) != 0
+	text := ""
 	if conditional {
-		fmt.Fprintf(b, "%s  if: '%s'\n", indent, strings.ReplaceAll(m.expr(0), "'", "\""))
+		text = strings.ReplaceAll(m.expr(0), "'", "\"")
+		if m.IntN(5) == 0 {
+			text = m.operand() + pick(m, " && ", " || ") + m.operand()
+		}
+		fmt.Fprintf(b, "%s  if: '%s'\n", indent, text)
 	}
 	switch m.IntN(4) {
 	case 0:
-		fmt.Fprintf(b, "%s  save: [%s]\n", indent, strings.Join(m.saves(), ", "))
+		fmt.Fprintf(b, "%s  save: [%s]\n", indent, strings.Join(m.savesOf(text), ", "))
 	case 1:
 		fmt.Fprintf(b, "%s  set: {%s: %s}\n", indent, m.target(), pick(m, "3", "0", "7"))
 	}
-	if conditional && depth < 2 && m.IntN(3) == 0 {
+	if depth < 2 && !m.inner && m.IntN(4) == 0 {
+		m.call(b, indent, depth)
+	}
+	if block := depth < 2 && m.IntN(5) == 0; block || conditional && depth < 2 && m.IntN(3) == 0 {
+		if block {
+			m.made++
+			m.blocks = append(m.blocks, fmt.Sprintf("b%d", m.made))
+			fmt.Fprintf(b, "%s  block: b%d\n", indent, m.made)
+		}
 		fmt.Fprintf(b, "%s  then:\n", indent)
 		m.rules(b, indent+"  ", depth+1)
+		if block {
+			m.blocks = m.blocks[:len(m.blocks)-1]
+		}
 	}
 	if conditional && depth < 2 && m.IntN(4) == 0 {
 		fmt.Fprintf(b, "%s  else:\n", indent)
@@ -162,7 +203,76 @@ func (m *maker) rule(b *strings.Builder, indent string, depth int) {
 	}
 }
 
+// end makes what ends a rule.
+func (m *maker) end() string {
+	switch {
+	case m.params != nil && m.IntN(3) == 0:
+		return pick(m, "return: 1", "return: 2", "return: 9", "do: return")
+	case len(m.blocks) > 0 && m.IntN(3) == 0:
+		return "leave: " + pick(m, m.blocks...)
+	}
+	return "do: " + pick(m, "next", "next", "count", "count", "ignore", "nomatch")
+}
+
+// call makes a call of a subroutine, with what is done with its numbers.
+func (m *maker) call(b *strings.Builder, indent string, depth int) {
+	port, addr, set := pick(m, "src.port", "tcp.dstport"), pick(m, "src.addr", "dst.addr"), m.target()
+	call := fmt.Sprintf("outer: [%s, %s, %s]", port, addr, set)
+	switch {
+	case m.params != nil:
+		call = "inner: [a, z]"
+	case m.IntN(2) == 0:
+		call = fmt.Sprintf("inner: [%s, %s]", addr, set)
+	}
+	fmt.Fprintf(b, "%s  call: {%s}\n", indent, call)
+	if m.IntN(3) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "%s  on:\n", indent)
+	for _, n := range []int{1, 2}[m.IntN(2):] {
+		fmt.Fprintf(b, "%s    %d:\n", indent, n)
+		m.rules(b, indent+"    ", depth+1)
+	}
+}
+
+// operand makes a test whose operand save: matched saves.
+func (m *maker) operand() string {
+	switch m.IntN(4) {
+	case 0:
+		return pick(m, "src.addr", "ip.dst") + pick(m, " == 10.0.0.0/8", " in {10.0.0.0/8, 10.1.2.0/24, 8.8.8.8}", " in $labs4")
+	case 1:
+		return "dst.addr in " + pick(m, "$home", "$labs", "$hosts", "{$home, 10.1.2.3}")
+	case 2:
+		return "src.port" + pick(m, " == 53", " in $web", " in {53, 80, 1024..65535}")
+	}
+	return "proto in {6, 17}"
+}
+
+// savesOf is saves, but for a rule with that expression.
+func (m *maker) savesOf(text string) []string {
+	names := m.saves()
+	if m.plain {
+		return names
+	}
+	for _, matched := range []string{"src.addr ==", "src.addr in {", "src.addr in $", "ip.dst ==", "ip.dst in ", "dst.addr in $", "dst.addr in {$", "src.port == 53", "src.port in $web", "proto in {6, 17}"} {
+		if strings.HasPrefix(text, matched) && !strings.Contains(text, "..1") && m.IntN(2) == 0 {
+			return append(names, "matched")
+		}
+	}
+	if m.params != nil && m.IntN(2) == 0 {
+		names = append(names, pick(m, "a", "a/24", "a/0"))
+	}
+	if m.IntN(3) == 0 {
+		names = append(names, pick(m, "{proto: 0}", "{src.addr: 192.0.2.0/24}", `{dst.addr/16: "fd00::1"}`, "{dst.port/8: 443, src.port: 53}",
+			`{src.mac: "00:1b:21:00:00:01"}`, "tclass & 0xfc", "ipv6.flow&0x3ff", "{vlan.outer & 0xff: 300}"))
+	}
+	return names
+}
+
 func (m *maker) target() string {
+	if m.params != nil && m.IntN(2) == 0 {
+		return "z"
+	}
 	if m.plain {
 		return pick(m, "zone", "hits")
 	}
@@ -170,9 +280,9 @@ func (m *maker) target() string {
 }
 
 func (m *maker) saves() []string {
-	if m.plain && m.IntN(4) != 0 || m.IntN(3) == 0 {
+	if m.plain && m.IntN(8) != 0 || m.IntN(3) == 0 {
 		tuple := []string{"src.addr", "dst.addr", "src.port", "dst.port", "proto"}
-		return tuple[:pick(m, 5, 5, 5, 2, 3)]
+		return tuple[:pick(m, 5, 5, 5, 5, 5, 5, 2, 3)]
 	}
 	var names []string
 	for range m.IntN(5) {
@@ -295,7 +405,7 @@ func (m *maker) nameOf(name string) string {
 		return pick(m, "3", "0", `"big"`)
 	case "zone":
 		return pick(m, "3", "0", `"names"`)
-	case "hits":
+	case "hits", "z":
 		return pick(m, "3", "0", "7")
 	}
 	return pick(m, "3", "0", `"web"`)

@@ -30,6 +30,7 @@ type refState struct {
 	explicit bool
 	lacking  map[Attr]bool
 	varies   bool
+	scope    scope // of the rule that is tried
 }
 
 // match is RFC 2722 §4.3.
@@ -40,27 +41,40 @@ func (r *reference) match(h *packet.Headers) Match {
 	for pass := range uint64(2) {
 		swapped := first != (pass == 1)
 		s := r.state(h, swapped, pass)
-		verdict := s.rules(r.rules)
+		verdict := s.verdict()
 		varies = varies || s.varies
-		if verdict == nil {
-			verdict = ptr(NoMatch)
-		}
-		m.Verdict, m.Constant = *verdict, !varies
-		if *verdict == Counted {
+		m.Verdict, m.Constant = verdict, !varies
+		if verdict == Counted {
 			m.Swapped, m.Evidence = swapped, r.evidence(h, m.Class, pass)
 			m.Verdict = s.key(&m.Key)
 			if m.Verdict == NoKey {
 				m.Swapped, m.Evidence = false, NoEvidence
 			}
 		}
-		if *verdict != NoMatch {
+		if verdict != NoMatch {
 			return m
 		}
 	}
 	return m
 }
 
-func ptr(v Verdict) *Verdict { return &v }
+// refEnd is how a list of rules ended before its end.
+type refEnd struct {
+	do     action
+	number uint8 // of doReturn
+	leave  *rule // of doLeave
+}
+
+// verdict interprets the whole rule set.
+func (s *refState) verdict() Verdict {
+	switch end := s.rules(s.reference.rules); {
+	case end == nil || end.do == doNoMatch:
+		return NoMatch
+	case end.do == doCount:
+		return Counted
+	}
+	return Ignored
+}
 
 func (r *reference) class(h *packet.Headers) Class {
 	if h.Layers&packet.HasIP == 0 {
@@ -152,27 +166,51 @@ func (r *reference) state(h *packet.Headers, swapped bool, pass uint64) *refStat
 	return s
 }
 
-// rules returns how a list ends the pass, or nil if it does not.
-func (s *refState) rules(list []*rule) *Verdict {
+// rules returns what ends a list before its end, or nil if nothing does.
+func (s *refState) rules(list []*rule) *refEnd {
 	for _, r := range list {
-		body := r.then
-		if r.expr != nil && !s.eval(r.expr) {
-			if end := s.rules(r.els); end != nil {
-				return end
-			}
-			continue
-		}
-		s.effects(r)
-		if end := s.rules(body); end != nil {
+		end := s.rule(r)
+		if end != nil {
 			return end
 		}
-		switch r.do {
-		case doCount:
-			return ptr(Counted)
-		case doIgnore:
-			return ptr(Ignored)
-		case doNoMatch:
-			return ptr(NoMatch)
+	}
+	return nil
+}
+
+func (s *refState) rule(r *rule) *refEnd {
+	s.scope = r.scope
+	if r.expr != nil && !s.eval(r.expr) {
+		return s.rules(r.els)
+	}
+	s.effects(r)
+	if end := s.call(r); end != nil {
+		return end
+	}
+	end := s.rules(r.then)
+	switch {
+	case end != nil && end.leave != r:
+		return end
+	case r.do == doNext:
+		return nil
+	}
+	return &refEnd{r.do, r.number, r.leave}
+}
+
+// call runs a subroutine and what on: has for the number that comes back.
+func (s *refState) call(r *rule) *refEnd {
+	if r.call == nil {
+		return nil
+	}
+	end := s.rules(r.call.rules)
+	if end == nil {
+		return nil
+	}
+	if end.do != doReturn {
+		return end
+	}
+	for _, a := range r.on {
+		if a.number == end.number {
+			return s.rules(a.rules)
 		}
 	}
 	return nil
@@ -180,10 +218,19 @@ func (s *refState) rules(list []*rule) *Verdict {
 
 func (s *refState) effects(r *rule) {
 	s.explicit = s.explicit || r.explicit
+	if r.matched.Node != nil {
+		for _, sv := range s.operands(r.expr) {
+			s.save[sv.field.attr] = sv
+		}
+	}
 	for _, sv := range r.saves {
-		s.varies = s.varies || !refIsConstant(sv.field.name)
+		s.varies = s.varies || !sv.constant && !refIsConstant(sv.field.name)
 		attr := sv.field.attr
-		if len(refFields[sv.field.name](&s.h)) == 0 {
+		there := len(refFields[sv.field.name](&s.h)) > 0
+		if sv.constant {
+			there = !sv.addr.IsValid() || s.h.Layers&packet.HasIP != 0 && sv.addr.Is4() == (s.h.Version == 4)
+		}
+		if !there {
 			if attr != SrcPort && attr != DstPort {
 				s.lacking[attr] = true
 			}
@@ -194,9 +241,74 @@ func (s *refState) effects(r *rule) {
 	for _, set := range r.sets {
 		s.values[set.field.name] = uint64(set.value)
 		if set.field.attr != 0 {
-			s.save[set.field.attr] = saved{set.field, 0}
+			s.save[set.field.attr] = saved{field: set.field}
 		}
 	}
+}
+
+// operands returns what save: matched saves for an expression that is true.
+func (s *refState) operands(e *expr) (list []saved) {
+	switch e.kind {
+	case exprAnd:
+		for _, k := range e.kids {
+			list = append(list, s.operands(k)...)
+		}
+	case exprOr:
+		for _, k := range e.kids {
+			if s.eval(k) {
+				return s.operands(k)
+			}
+		}
+	case exprTest:
+		f := s.field(e.name)
+		if f == nil || f.attr == 0 || f.attr&computed != 0 || len(f.from) > 1 || e.op != "==" && e.op != "in" {
+			return nil
+		}
+		sv := unmasked(f)
+		if f.isAddr() {
+			sv.bits = uint8(s.longest(e.items, s.read(e.name)[0].(netip.Addr)))
+		}
+		return []saved{sv}
+	}
+	return list
+}
+
+// longest returns the length of the longest prefix of some items that holds an
+// address.
+func (s *refState) longest(items []item, a netip.Addr) int {
+	length := -1
+	for _, it := range items {
+		name := strings.TrimPrefix(it.lo.text, "$")
+		switch {
+		case it.lo.kind == litList && s.sets[name] != nil:
+			length = max(length, s.longest(s.sets[name].items, a))
+		case it.lo.kind == litList:
+			for _, p := range s.nets.lists[name].prefixes {
+				if p.Contains(a) {
+					length = max(length, p.Bits())
+				}
+			}
+		case it.lo.prefix.Contains(a):
+			length = max(length, it.lo.prefix.Bits())
+		}
+	}
+	return length
+}
+
+// field returns what a name means in the rule that is tried; nil for variables.
+func (s *refState) field(name string) *field {
+	if f := s.scope[name]; f != nil {
+		return f
+	}
+	return fieldByName(name)
+}
+
+// meaning returns the name of what a name stands for.
+func (s *refState) meaning(name string) string {
+	if f := s.scope[name]; f != nil {
+		return f.name
+	}
+	return name
 }
 
 func refIsConstant(name string) bool {
@@ -229,7 +341,7 @@ func (s *refState) eval(e *expr) bool {
 	}
 	values := s.read(e.name)
 	if e.kind == exprHas {
-		if f := fieldByName(e.name); f.typ == typeBool {
+		if f := s.field(e.name); f.typ == typeBool {
 			return len(values) > 0 && values[0] == uint64(1)
 		}
 		return len(values) > 0
@@ -238,6 +350,7 @@ func (s *refState) eval(e *expr) bool {
 }
 
 func (s *refState) read(name string) []any {
+	name = s.meaning(name)
 	if get := refFields[name]; get != nil {
 		s.varies = s.varies || !refIsConstant(name)
 		return get(&s.h)
@@ -266,7 +379,7 @@ func (s *refState) among(e *expr, v any) bool {
 	for _, it := range e.items {
 		switch e.op {
 		case "==", "!=", "in":
-			if s.fits(e.name, it, v) {
+			if s.fits(s.meaning(e.name), it, v) {
 				return true
 			}
 		case "<":
@@ -325,107 +438,4 @@ func (s *refState) literal(field string, l literal) uint64 {
 	}
 	n, _ := s.names.lookup(field, l.text)
 	return uint64(n)
-}
-
-// key makes the key from what was saved, or says that it cannot be made.
-func (s *refState) key(k *Key) Verdict {
-	*k = Key{}
-	if !s.explicit {
-		for _, name := range []string{"src.addr", "dst.addr", "src.port", "dst.port", "proto"} {
-			f := fieldByName(name)
-			if len(refFields[name](&s.h)) > 0 {
-				s.save[f.attr] = saved{f, wholeBits}
-			} else if f.attr&(SrcPort|DstPort) == 0 {
-				return NoKey
-			}
-		}
-	}
-	for attr := range s.lacking {
-		if _, ok := s.save[attr]; !ok {
-			return NoKey
-		}
-	}
-	for attr, sv := range s.save {
-		s.put(k, attr, sv)
-	}
-	return Counted
-}
-
-func (s *refState) put(k *Key, attr Attr, sv saved) {
-	k.Saved |= attr
-	switch attr {
-	case SrcAddr:
-		refEndAddr(&k.Src, refAddr(&s.h, s.h.Src), sv.bits)
-	case DstAddr:
-		refEndAddr(&k.Dst, refAddr(&s.h, s.h.Dst), sv.bits)
-	case SrcPort:
-		refEndPort(&k.Src, s.h.SrcPort, sv.bits)
-	case DstPort:
-		refEndPort(&k.Dst, s.h.DstPort, sv.bits)
-	case SrcMAC:
-		k.Src.MAC = s.h.SrcMAC
-	case DstMAC:
-		k.Dst.MAC = s.h.DstMAC
-	default:
-		s.putNumber(k, attr, sv)
-	}
-	if attr == SrcAddr || attr == DstAddr {
-		k.Saved |= Version
-		k.Version = s.h.Version
-	}
-}
-
-func (s *refState) putNumber(k *Key, attr Attr, sv saved) {
-	h := &s.h
-	given := uint16(s.values[sv.field.name])
-	switch attr {
-	case SrcClass:
-		k.Src.Class = given
-	case DstClass:
-		k.Dst.Class = given
-	case SrcKind:
-		k.Src.Kind = given
-	case DstKind:
-		k.Dst.Kind = given
-	case FlowClass:
-		k.Class = given
-	case FlowKind:
-		k.Kind = given
-	case Proto:
-		k.Proto = h.Proto
-	case Version:
-		k.Version = h.Version
-	case EtherType:
-		k.EtherType = h.EtherType
-	case VLAN:
-		k.VLAN = h.VLAN[0].TCI & 0xfff
-	case VLAN2:
-		k.VLAN2 = h.VLAN[1].TCI & 0xfff
-	case MPLS:
-		k.MPLS = h.MPLSLabel
-	case TClass:
-		k.TClass = h.TClass
-	case TTL:
-		k.TTL = h.TTL
-	case FlowLabel:
-		k.FlowLabel = h.FlowLabel
-	case ICMP:
-		k.ICMP = uint16(h.ICMPType)<<8 + uint16(h.ICMPCode)
-	case Iface:
-		k.Iface = h.Iface
-	}
-}
-
-func refEndAddr(e *End, a netip.Addr, bits uint8) {
-	n := min(int(bits), a.BitLen())
-	masked := netip.PrefixFrom(a, n).Masked().Addr()
-	e.Addr, e.AddrLen = masked.As16(), uint8(n)
-}
-
-func refEndPort(e *End, port uint16, bits uint8) {
-	n := min(bits, 16)
-	for i := n; i < 16; i++ {
-		port &^= 1 << (15 - i)
-	}
-	e.Port, e.PortLen = port, n
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/netip"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -11,6 +12,7 @@ import (
 const (
 	scalarNode   = yaml.ScalarNode
 	sequenceNode = yaml.SequenceNode
+	mappingNode  = yaml.MappingNode
 	singleQuoted = yaml.SingleQuotedStyle
 	doubleQuoted = yaml.DoubleQuotedStyle
 )
@@ -31,12 +33,14 @@ const (
 	doCount
 	doIgnore
 	doNoMatch
+	doReturn // from the subroutine that the rule is in
+	doLeave  // the block that the rule is in
 )
 
-var actionNames = []string{"next", "count", "ignore", "nomatch"}
+var actionNames = []string{"next", "count", "ignore", "nomatch", "return"}
 
 // A rule as it stands in the file. What matches is done in this order: save,
-// set, then, do.
+// set, call, then, do.
 type rule struct {
 	at    conf.Value
 	expr  *expr // as written; nil without if:
@@ -47,17 +51,50 @@ type rule struct {
 	saves []saved // of save:, if explicit
 	// explicit is set by any save:, also an empty one.
 	explicit bool
+	matched  conf.Value // the word in save:; no Node where it is not there
 	sets     []assigned
+	call     *instance // nil without call:
+	on       []answer
 	do       action
+	end      conf.Value // the key that do was read from
+	number   uint8      // of doReturn: 1 to 255, or 0 for none
+	block    string     // name of then:, to be left by leave:
+	leave    *rule      // of doLeave: the rule that the block belongs to
+	scope    scope      // what the names of parameters mean in it
 }
 
 // saved is one attribute of save:.
 type saved struct {
 	field *field
-	bits  uint8 // leading bits to keep of an address or port; whole if wholeBits
+	bits  uint8  // leading bits to keep of an address or port; whole if wholeBits
+	mask  uint64 // bits to keep of all else
+
+	// constant tells that num or addr is saved, whatever the packet holds.
+	constant bool
+	num      uint64
+	addr     netip.Addr
 }
 
-const wholeBits = 255
+const (
+	wholeBits = 255
+	wholeMask = ^uint64(0)
+)
+
+func unmasked(f *field) saved { return saved{field: f, bits: wholeBits, mask: wholeMask} }
+
+// need returns what a packet must have for the attribute to be saved: for an
+// address that is a constant, its family, so that a key is of one family.
+func (s *saved) need() have {
+	switch {
+	case !s.constant:
+		return s.field.from[0].need
+	case !s.field.isAddr():
+		return 0
+	case s.addr.Is4():
+		return anyIP | ip4
+	}
+	return anyIP | ip6
+}
 
 // assigned is one attribute or variable of set:.
 type assigned struct {
@@ -69,14 +106,18 @@ type assigned struct {
 type reader struct {
 	nets  *Networks
 	sets  Sets
+	subs  Subroutines
 	names *names // of the rule set being read
 	left  int    // rules that may still come
+	calls
+	place
 }
 
 func (p *reader) rules(v conf.Value, depth int) []*rule {
 	var list []*rule
 	v.Each(func(item conf.Value) {
 		if p.spend(item, 1) {
+			p.cost++
 			list = append(list, p.rule(item, depth))
 		}
 	})
@@ -98,27 +139,47 @@ func (p *reader) spend(v conf.Value, n int) bool {
 }
 
 func (p *reader) rule(v conf.Value, depth int) *rule {
-	r := &rule{at: v}
-	var then, els conf.Value
+	r := &rule{at: v, scope: p.scope}
+	var then, els, call, on, block conf.Value
+	keep := func(to *conf.Value) func(conf.Value) { return func(v conf.Value) { *to = v } }
 	v.Map(conf.Fields{
-		"if":   func(v conf.Value) { r.where, r.expr = v, p.parseIf(v) },
-		"then": func(v conf.Value) { then = v },
-		"else": func(v conf.Value) { els = v },
-		"save": func(v conf.Value) { r.explicit, r.saves = true, parseSaves(v) },
-		"set":  func(v conf.Value) { p.assignAll(r, v) },
-		"do":   func(v conf.Value) { r.do = action(v.Enum(actionNames...)) },
+		"if":     func(v conf.Value) { r.where, r.expr = v, p.parseIf(v) },
+		"then":   keep(&then),
+		"else":   keep(&els),
+		"save":   func(v conf.Value) { p.save(r, v) },
+		"set":    func(v conf.Value) { p.assignAll(r, v) },
+		"call":   keep(&call),
+		"on":     keep(&on),
+		"block":  keep(&block),
+		"do":     func(v conf.Value) { p.ends(r, v, action(v.Enum(actionNames...))) },
+		"return": func(v conf.Value) { r.number = uint8(v.Int(1, maxReturn)); p.ends(r, v, doReturn) },
+		"leave":  func(v conf.Value) { r.leave = p.leave(v); p.ends(r, v, doLeave) },
 	})
-	r.then = p.nested(r, "then", then, depth)
+	p.call(r, call, on, depth)
+	if block.Node != nil {
+		p.enter(r, block, then)
+		r.then = p.list(then, depth)
+		p.blocks = p.blocks[:len(p.blocks)-1]
+	} else {
+		r.then = p.nested(r, "then", then, depth)
+	}
 	r.els = p.nested(r, "else", els, depth)
 	return r
 }
 
+// nested reads a list that is tried if the condition is true, or if it is not.
 func (p *reader) nested(r *rule, key string, v conf.Value, depth int) []*rule {
+	if v.Node != nil && r.where.Node == nil {
+		v.Errorf("write if: beside it", "%s: without if:", key)
+	}
+	return p.list(v, depth)
+}
+
+// list reads a list within a rule; there may be none.
+func (p *reader) list(v conf.Value, depth int) []*rule {
 	switch {
 	case v.Node == nil:
 		return nil
-	case r.where.Node == nil:
-		v.Errorf("write if: beside it", "%s: without if:", key)
 	case depth == maxDepth:
 		v.Errorf("", "rules nested deeper than %d", maxDepth)
 		return nil
@@ -153,10 +214,39 @@ func (p *reader) parseIf(v conf.Value) *expr {
 func (p *reader) check(rules []*rule) {
 	for _, r := range rules {
 		if r.expr != nil && len(r.where.C.Errors) <= maxErrors {
-			c := &checker{at: r.where, nets: p.nets, sets: p.sets, names: p.names}
+			c := &checker{at: r.where, nets: p.nets, sets: p.sets, names: p.names, scope: r.scope}
 			r.cond = c.expr(r.expr)
 		}
-		p.check(r.then)
-		p.check(r.els)
+		if r.matched.Node != nil {
+			r.checkMatched()
+		}
+		for _, list := range r.lists() {
+			p.check(list)
+		}
+	}
+}
+
+// lists returns the lists within a rule.
+func (r *rule) lists() [][]*rule {
+	lists := [][]*rule{r.then, r.els}
+	for _, a := range r.on {
+		lists = append(lists, a.rules)
+	}
+	return lists
+}
+
+// visit calls f for all rules of a list and of what they call, each once.
+func visit(rules []*rule, f func(*rule)) { visitCalls(rules, f, map[*instance]bool{}) }
+
+func visitCalls(rules []*rule, f func(*rule), seen map[*instance]bool) {
+	for _, r := range rules {
+		f(r)
+		if r.call != nil && !seen[r.call] {
+			seen[r.call] = true
+			visitCalls(r.call.rules, f, seen)
+		}
+		for _, list := range r.lists() {
+			visitCalls(list, f, seen)
+		}
 	}
 }

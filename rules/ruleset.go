@@ -86,8 +86,9 @@ const maxRuleSets = 256
 // Parse reads the value of `rulesets:`, a list of rule sets, and returns those
 // that run by themselves; standbys are in their Overload. Mistakes go
 // to v's Collector; what it returns is to be used only if there are none.
-func Parse(v conf.Value, nets *Networks, sets Sets) []*RuleSet {
-	p := &reader{nets: nets, sets: sets, left: maxRules}
+func Parse(v conf.Value, nets *Networks, sets Sets, subs Subroutines) []*RuleSet {
+	p := &reader{nets: nets, sets: sets, subs: subs, left: maxRules}
+	defer subs.warnUncalled()
 	var all []readSet
 	if v.Kind == sequenceNode && len(v.Content) > maxRuleSets {
 		v.Errorf("", "more than %d rule sets", maxRuleSets)
@@ -109,8 +110,9 @@ func Parse(v conf.Value, nets *Networks, sets Sets) []*RuleSet {
 	return run
 }
 
-// ParseFile reads a file of rules: the keys networks, sets and rulesets, as
-// in a configuration, or a bare list: the rules of one rule set "default".
+// ParseFile reads a file of rules: the keys networks, sets, subroutines and
+// rulesets, as in a configuration, or a bare list: the rules of one rule set
+// "default".
 // Lists of networks that the file does not name are those of nets.
 func ParseFile(v conf.Value, nets *Networks) ([]*RuleSet, *Networks) {
 	if v.Kind == sequenceNode {
@@ -119,18 +121,19 @@ func ParseFile(v conf.Value, nets *Networks) ([]*RuleSet, *Networks) {
 		p.program(rs, v, v)
 		return []*RuleSet{rs}, nets
 	}
-	var networks, sets, rulesets conf.Value
+	var networks, sets, subroutines, rulesets conf.Value
 	v.Map(conf.Fields{
-		"networks": func(v conf.Value) { networks = v },
-		"sets":     func(v conf.Value) { sets = v },
-		"rulesets": func(v conf.Value) { rulesets = v },
+		"networks":    func(v conf.Value) { networks = v },
+		"sets":        func(v conf.Value) { sets = v },
+		"subroutines": func(v conf.Value) { subroutines = v },
+		"rulesets":    func(v conf.Value) { rulesets = v },
 	})
 	nets = nets.With(networks)
-	all := ParseSets(sets, nets)
+	all, subs := ParseSets(sets, nets), ParseSubroutines(subroutines)
 	if rulesets.Node == nil {
 		return []*RuleSet{Default(nets)}, nets
 	}
-	return Parse(rulesets, nets, all), nets
+	return Parse(rulesets, nets, all, subs), nets
 }
 
 const (
@@ -204,10 +207,11 @@ func (p *reader) program(rs *RuleSet, v, list conf.Value) {
 		rs.Program = compile(defaultRules(), p.nets, newNames(), rs.Orient)
 		return
 	}
-	p.names = newNames()
+	p.names, p.calls = newNames(), newCalls()
 	before := len(v.C.Errors)
 	rules := p.rules(list, 0)
 	p.check(rules)
+	p.checkCalled()
 	if len(v.C.Errors) > before {
 		rules = nil // half of them have no meaning
 	} else {

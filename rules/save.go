@@ -25,20 +25,50 @@ func (s *state) save(in *instr) {
 		s.savePort(&s.key.Src, SrcPort, in)
 	case DstPort:
 		s.savePort(&s.key.Dst, DstPort, in)
-	case SrcMAC:
-		s.key.Src.MAC = *s.mac(in.get)
-	case DstMAC:
-		s.key.Dst.MAC = *s.mac(in.get)
 	default:
-		s.saveNumber(in.attr, s.number(in.get))
+		s.saveNumber(in.attr, s.number(in.get)&in.lo)
 	}
 	s.key.Saved |= in.attr
 }
 
-// saveNumber puts what belongs to no endpoint into the key.
+// put puts a constant into the key. The compiler has masked it.
+func (s *state) put(in *instr) {
+	if s.have&in.need != in.need {
+		s.lacking |= in.attr // an address of the other family
+		return
+	}
+	k := s.key
+	switch in.attr {
+	case SrcAddr:
+		s.putAddr(&k.Src, in)
+	case DstAddr:
+		s.putAddr(&k.Dst, in)
+	case SrcPort:
+		k.Src.Port, k.Src.PortLen = uint16(in.lo), min(in.bits, 16)
+	case DstPort:
+		k.Dst.Port, k.Dst.PortLen = uint16(in.lo), min(in.bits, 16)
+	default:
+		s.saveNumber(in.attr, in.lo)
+	}
+	k.Saved |= in.attr
+}
+
+func (s *state) putAddr(e *End, in *instr) {
+	binary.BigEndian.PutUint64(e.Addr[:8], in.hi)
+	binary.BigEndian.PutUint64(e.Addr[8:], in.lo)
+	e.AddrLen = in.bits
+	s.key.Version = s.h.Version
+	s.key.Saved |= Version
+}
+
+// saveNumber puts what is neither address nor port into the key.
 func (s *state) saveNumber(a Attr, n uint64) {
 	k := s.key
 	switch a {
+	case SrcMAC:
+		k.Src.MAC = macOf(n)
+	case DstMAC:
+		k.Dst.MAC = macOf(n)
 	case Proto:
 		k.Proto = uint8(n)
 	case Version:
@@ -89,11 +119,9 @@ func (s *state) savePort(e *End, a Attr, in *instr) {
 	s.key.Saved |= a
 }
 
-func (s *state) mac(g getter) *[6]byte {
-	if g.way(s.swapped) == getSrcMAC {
-		return &s.h.SrcMAC
-	}
-	return &s.h.DstMAC
+// macOf is the reverse of macNumber.
+func macOf(n uint64) [6]byte {
+	return [6]byte{byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
 // set puts a number into a computed attribute, which is part of the key, or

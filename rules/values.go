@@ -14,6 +14,7 @@ type values struct {
 	spans    []span // sorted, disjoint, not touching
 	prefixes []netip.Prefix
 	list     *prefixList // the list that prefixes are from, if they are a whole $name
+	ranged   bool        // some prefixes are not as they were written, but parts of a range
 }
 
 // sort brings the spans into order and joins those that overlap or touch.

@@ -11,13 +11,30 @@ func (p *reader) warn(rs *RuleSet, list conf.Value, rules []*rule) {
 	if rs.Orient == Perimeter {
 		p.warnOut(rules)
 	}
+	list.C.Warnings = once(list.C.Warnings)
+}
+
+// once leaves out warnings that were given before: a subroutine is read once
+// for each of its arguments.
+func once(all conf.Errors) (kept conf.Errors) {
+	seen := map[conf.Error]bool{}
+	for _, w := range all {
+		if !seen[w] {
+			kept = append(kept, w)
+		}
+		seen[w] = true
+	}
+	return kept
 }
 
 func (p *reader) warnUnreachable(list conf.Value, rules []*rule) {
-	w := walk{unreachable: func(r *rule) {
-		r.at.Warnf("remove it, or give an if: to the rule that ends the list above it", "this rule is never reached")
-	}}
+	w := newWalk(0)
 	w.rules(rules, start)
+	for _, r := range w.never {
+		if !w.reached[r.at.Node] {
+			r.at.Warnf("remove it, or give an if: to the rule that ends the list above it", "this rule is never reached")
+		}
+	}
 	if w.counted == 0 {
 		list.Warnf("a rule with do: count counts; the end of the list does not",
 			"these rules never count a packet")
@@ -39,33 +56,26 @@ func (p *reader) warnUntested(rules []*rule) {
 }
 
 // setter returns the first rule that sets a variable.
-func setter(rules []*rule, v *field) *rule {
-	for _, r := range rules {
+func setter(rules []*rule, v *field) (found *rule) {
+	visit(rules, func(r *rule) {
 		for _, s := range r.sets {
-			if s.field == v {
-				return r
+			if s.field == v && found == nil {
+				found = r
 			}
 		}
-		for _, nested := range [][]*rule{r.then, r.els} {
-			if found := setter(nested, v); found != nil {
-				return found
-			}
-		}
-	}
-	return nil
+	})
+	return found
 }
 
 // warnOut finds tests for class "out", which with orient perimeter holds at
 // most in the second pass.
 func (p *reader) warnOut(rules []*rule) {
-	for _, r := range rules {
+	visit(rules, func(r *rule) {
 		if r.cond != nil && r.cond.asksOut() {
 			r.where.Warnf(`with orient: perimeter what leaves home is tried as class "in" first`,
 				`class "out" is seen in the second pass only`)
 		}
-		p.warnOut(r.then)
-		p.warnOut(r.els)
-	}
+	})
 }
 
 func (k *cond) asksOut() bool {

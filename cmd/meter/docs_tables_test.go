@@ -215,6 +215,7 @@ var sections = map[string]string{
 	"`rulesets`":          "rulesets: [{%s}]",
 	"`rulesets.timeouts`": "rulesets: [{timeouts: {%s}}]",
 	"`rulesets.rules`":    "rulesets: [{rules: [{%s}]}]",
+	"`subroutines`":       "subroutines: {a: {%s}}",
 	"`exporters`":         "exporters: [{%s}]",
 	"`ipfix`":             "exporters: [{ipfix: {%s}}]",
 	"`netflow9`":          "exporters: [{netflow9: {%s}}]",
