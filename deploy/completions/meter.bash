@@ -12,7 +12,7 @@ _meter() {
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		read | run | check | collect | version)
+		read | run | check | collect | srl2yaml | version)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -102,7 +102,7 @@ _meter() {
 	esac
 	case $command:$cur in
 	:*)
-		mapfile -t COMPREPLY < <(compgen -W 'read run check collect version --help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'read run check collect srl2yaml version --help' -- "$cur")
 		;;
 	read:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --quiet -q --help -h' -- "$cur")
@@ -121,6 +121,12 @@ _meter() {
 		;;
 	collect:*)
 		_meter_values -f udp:// tcp://
+		;;
+	srl2yaml:-*)
+		mapfile -t COMPREPLY < <(compgen -W '--help -h' -- "$cur")
+		;;
+	srl2yaml:*)
+		_meter_values -f
 		;;
 	version:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--help -h' -- "$cur")

@@ -6,6 +6,7 @@ complete -c meter -n __fish_use_subcommand -a read -d 'Meter trace files and pri
 complete -c meter -n __fish_use_subcommand -a run -d 'Meter the inputs of a configuration and serve metrics.'
 complete -c meter -n __fish_use_subcommand -a check -d 'Check a configuration and say what would run.'
 complete -c meter -n __fish_use_subcommand -a collect -d 'Receive IPFIX or NetFlow and print it as JSON lines.'
+complete -c meter -n __fish_use_subcommand -a srl2yaml -d 'Translate a program in SRL (RFC 2723) into rules.'
 complete -c meter -n __fish_use_subcommand -a version -d 'Print the version.'
 
 complete -c meter -n '__fish_seen_subcommand_from read' -l config -s c -r -F -d 'Read the configuration from FILE.'
@@ -67,6 +68,9 @@ complete -c meter -n '__fish_seen_subcommand_from check' -l help -s h -d 'Show c
 complete -c meter -n '__fish_seen_subcommand_from collect' -l enterprise -x -d 'Enterprise number of the meter'\''s own elements.'
 complete -c meter -n '__fish_seen_subcommand_from collect' -l help -s h -d 'Show context-sensitive help.'
 complete -c meter -n '__fish_seen_subcommand_from collect' -F -a 'udp:// tcp://'
+
+complete -c meter -n '__fish_seen_subcommand_from srl2yaml' -l help -s h -d 'Show context-sensitive help.'
+complete -c meter -n '__fish_seen_subcommand_from srl2yaml' -F
 
 complete -c meter -n '__fish_seen_subcommand_from version' -l help -s h -d 'Show context-sensitive help.'
 
