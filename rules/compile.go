@@ -2,7 +2,6 @@ package rules
 
 import (
 	"net/netip"
-	"slices"
 
 	"flowmeter/meter/packet"
 )
@@ -26,8 +25,9 @@ const (
 	opCount                  //
 	opIgnore                 //
 	opNoMatch                //
-	opCall                   // go on at yes, and come back to one of the jumps that follow
-	opReturn                 // go back to the pool-th of them
+	opCall                   // go on at yes, and come back behind it
+	opReturn                 // go back, with the number lo
+	opReturned               // the number that came back is lo
 )
 
 // An instr is one step of a Program. Its jumps only go forward, and no
@@ -67,7 +67,6 @@ type compiler struct {
 	ends   map[*rule]int32     // blocks → label behind their list
 	starts map[*instance]int32 // what is called → label
 	called []*instance         // in the order of starts
-	within *instance           // what is being compiled
 }
 
 // compile returns the Program of checked rules.
@@ -78,9 +77,8 @@ func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 	c.rules(rules)
 	c.emit(instr{op: opNoMatch})
 	for i := 0; i < len(c.called); i++ {
-		c.within = c.called[i]
-		c.place(c.starts[c.within])
-		c.rules(c.within.rules)
+		c.place(c.starts[c.called[i]])
+		c.rules(c.called[i].rules)
 		c.emit(instr{op: opReturn})
 	}
 	for i := range p.code {
@@ -161,7 +159,7 @@ func (c *compiler) body(r *rule) {
 	c.place(end)
 	switch r.do {
 	case doReturn:
-		c.emit(instr{op: opReturn, pool: c.within.index(r.number)})
+		c.emit(instr{op: opReturn, lo: uint64(r.number)})
 	case doLeave:
 		c.branch(instr{op: opJump}, c.ends[r.leave], c.ends[r.leave])
 	case doCount:
@@ -173,8 +171,8 @@ func (c *compiler) body(r *rule) {
 	}
 }
 
-// call goes to a subroutine. Behind the call stands a jump for each number that
-// may come back, as RFC 2722 has it.
+// call goes to a subroutine. Behind the call stands a test for each number that
+// something is to be done for.
 func (c *compiler) call(r *rule) {
 	start, known := c.starts[r.call]
 	if !known {
@@ -183,21 +181,13 @@ func (c *compiler) call(r *rule) {
 	}
 	end := c.label()
 	c.branch(instr{op: opCall}, start, start)
-	to := make([]int32, len(r.on))
-	for i := range r.on {
-		to[i] = c.label()
-	}
-	for _, n := range r.call.returns {
-		target := end
-		if i := slices.IndexFunc(r.on, func(a answer) bool { return a.number == n }); i >= 0 {
-			target = to[i]
-		}
-		c.branch(instr{op: opJump}, target, target)
-	}
-	for i, a := range r.on {
-		c.place(to[i])
+	for _, a := range r.on {
+		yes, next := c.label(), c.label()
+		c.branch(instr{op: opReturned, lo: uint64(a.number)}, yes, next)
+		c.place(yes)
 		c.rules(a.rules)
 		c.branch(instr{op: opJump}, end, end)
+		c.place(next)
 	}
 	c.place(end)
 }

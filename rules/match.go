@@ -15,6 +15,7 @@ type state struct {
 	second   bool  // the second pass
 	explicit bool  // there was a save:
 	varies   bool  // looked at what can change within a conversation
+	returned uint8 // number of the last return:, 0 for none
 	depth    uint8 // of stack
 	stack    [maxCalls]int32
 	vars     [maxVars]uint16

@@ -84,8 +84,11 @@ func (p *Program) run(s *state) Verdict {
 			s.depth++
 		case opReturn:
 			s.depth--
-			pc = s.stack[s.depth%maxCalls] + in.pool
+			s.returned = uint8(in.lo)
+			pc = s.stack[s.depth%maxCalls]
 			continue
+		case opReturned:
+			yes = s.returned == uint8(in.lo)
 		case opHas:
 			yes = s.have&in.need == in.need
 		default:

@@ -1,6 +1,7 @@
 package srl
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -214,6 +215,8 @@ func (s *source) test() string {
 	return s.variable() + " == " + one("7", "'W'", "9", "0")
 }
 
+var programsFlag = flag.Uint64("programs", 4000, "how many random programs to compare, each with 50 packets")
+
 // run compares one random program over some packets.
 func run(t *testing.T, seed uint64, packets int) *pair {
 	t.Helper()
@@ -228,7 +231,7 @@ func run(t *testing.T, seed uint64, packets int) *pair {
 // TestTranslationEqualsEngine: random programs say of random packets what
 // RFC 2722's engine says, with the rules of the program as RFC 2723 means them.
 func TestTranslationEqualsEngine(t *testing.T) {
-	seeds := uint64(4000)
+	seeds := *programsFlag
 	if testing.Short() {
 		seeds = 800
 	}
