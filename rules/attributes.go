@@ -173,9 +173,12 @@ func (k *cond) operand() bool {
 
 // checkMatched checks that there is something for save: matched to save.
 func (r *rule) checkMatched() {
-	if r.expr == nil {
+	if r.where.Node == nil {
 		r.matched.Errorf("write if: with the values", "nothing is matched without if:")
 		return
+	}
+	if r.cond == nil {
+		return // what is wrong with it was said
 	}
 	some := false
 	r.cond.operands(func(k *cond) {
