@@ -195,4 +195,10 @@ type Match struct {
 
 	Class Class // of the packet as it was sent
 	Key   Key   // valid if Verdict is Counted
+
+	// Foreign is what of Key is not the packet's own: constants of the rules,
+	// and numbers of which a mask left a part (what is left of addresses and
+	// ports, the Key tells). Packets of several conversations may have such a
+	// key. Valid if Verdict is Counted.
+	Foreign Attr
 }

@@ -10,6 +10,7 @@ type state struct {
 	have     have
 	key      *Key
 	lacking  Attr  // saved, but the frame does not hold it
+	foreign  Attr  // see Match.Foreign
 	class    Class // against home, of the way round being tried
 	swapped  uint8 // 1: the packet is seen the other way round
 	second   bool  // the second pass
@@ -35,8 +36,9 @@ func (p *Program) Match(h *packet.Headers, m *Match) {
 	}
 	m.Verdict, m.Constant = verdict, !s.varies
 	m.Swapped = verdict == Counted && s.swapped == 1
-	m.Evidence = NoEvidence
+	m.Evidence, m.Foreign = NoEvidence, 0
 	if verdict == Counted {
+		m.Foreign = s.foreign
 		m.Evidence = p.Evidence(h, m.Class, m.Swapped)
 	}
 }
@@ -48,7 +50,7 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 	if swapped {
 		s.class, s.swapped = class.Reverse(), 1
 	}
-	s.lacking, s.explicit, s.depth, s.vars = 0, false, 0, [maxVars]uint16{}
+	s.lacking, s.foreign, s.explicit, s.depth, s.vars = 0, 0, false, 0, [maxVars]uint16{}
 	return p.run(s)
 }
 

@@ -47,6 +47,12 @@ func (r *reference) match(h *packet.Headers) Match {
 		if verdict == Counted {
 			m.Swapped, m.Evidence = swapped, r.evidence(h, m.Class, pass)
 			m.Verdict = s.key(&m.Key)
+			for attr, sv := range s.save {
+				number := !sv.field.isAddr() && attr&(SrcPort|DstPort|computed) == 0
+				if m.Verdict == Counted && (sv.constant || number && sv.mask != wholeMask) {
+					m.Foreign |= attr
+				}
+			}
 			if m.Verdict == NoKey {
 				m.Swapped, m.Evidence = false, NoEvidence
 			}

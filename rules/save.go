@@ -29,6 +29,10 @@ func (s *state) save(in *instr) {
 		s.saveNumber(in.attr, s.number(in.get)&in.lo)
 	}
 	s.key.Saved |= in.attr
+	s.foreign &^= in.attr
+	if in.lo != wholeMask && in.attr&(SrcAddr|DstAddr|SrcPort|DstPort) == 0 {
+		s.foreign |= in.attr
+	}
 }
 
 // put puts a constant into the key. The compiler has masked it.
@@ -51,6 +55,7 @@ func (s *state) put(in *instr) {
 		s.saveNumber(in.attr, in.lo)
 	}
 	k.Saved |= in.attr
+	s.foreign |= in.attr
 }
 
 func (s *state) putAddr(e *End, in *instr) {

@@ -42,7 +42,7 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 func (t *Table) createKeyed(p *Packet, m *rules.Match, key *rules.Key, hash uint32, high bool) int32 {
 	rec := t.begin(p, m, high)
 	*t.store.keyAt(rec) = *key
-	if key.Proto == packet.ProtoTCP && wholeTuple(key) {
+	if key.Proto == packet.ProtoTCP && wholeTuple(key) && m.Foreign&rules.FiveTuple == 0 {
 		t.store.hotAt(rec).state |= tcpEnds
 	}
 	t.index.insert(hash, rec)

@@ -26,6 +26,7 @@ type modelFlow struct {
 	fin        [2]bool
 	over       bool // RST, or FIN both ways
 	sawIP      bool
+	merged     bool // several conversations may have its key, though it looks whole
 }
 
 func newModel(cfg Config) *model {
@@ -82,7 +83,7 @@ func (m *model) find(h *packet.Headers, match *rules.Match, clock int64) (*model
 
 func (m *model) create(h *packet.Headers, match *rules.Match, clock int64) *modelFlow {
 	m.sum.Created++
-	f := &modelFlow{seen: clock}
+	f := &modelFlow{seen: clock, merged: match.Foreign&rules.FiveTuple != 0}
 	m.flows[match.Key] = f
 	class, srcMAC, dstMAC := match.Class, h.SrcMAC, h.DstMAC
 	if match.Swapped {
@@ -208,7 +209,7 @@ func (f *modelFlow) wholeTCP() bool {
 	if k.Version == 6 {
 		width = 128
 	}
-	return k.Saved&rules.FiveTuple == rules.FiveTuple && k.Proto == packet.ProtoTCP &&
+	return !f.merged && k.Saved&rules.FiveTuple == rules.FiveTuple && k.Proto == packet.ProtoTCP &&
 		k.Src.AddrLen == width && k.Dst.AddrLen == width && k.Src.PortLen == 16 && k.Dst.PortLen == 16
 }
 

@@ -60,6 +60,17 @@ var ruleFiles = []struct{ name, text string }{
 	{"link", `
 - {if: 'not (ip or ipv6)', save: [src.mac, dst.mac, ethertype], do: count}
 - {save: [src.mac, dst.mac, src.addr, dst.addr], do: count}`},
+	{"constants", `
+- {save: [src.addr, dst.addr, src.port, {dst.port: 80}, proto], do: count}`},
+	{"a part of the protocol", `
+- {save: [src.addr, dst.addr, src.port, dst.port, proto & 0x06], do: count}`},
+	{"subroutines", `
+subroutines:
+  net: {params: [a, k], rules: [{if: 'a in {10.0.0.0/8, 10.0.0.1}', save: matched, set: {k: ten}, return: 1}, {save: a}]}
+rulesets:
+- rules:
+  - {call: {net: [src.addr, src.kind]}, on: {1: [{if: 'dst.port == 53', save: [{dst.port: 80}]}]}}
+  - {call: {net: [dst.addr, dst.kind]}, do: count}`},
 	{"addresses of IPv4 alone", `
 - {save: [ip.src, ip.dst], do: count}`},
 }
