@@ -79,72 +79,68 @@ func keyOf(queue []pushed, h *packet.Headers) (k rules.Key, ok bool) {
 
 // putKey puts one entry into the key, or returns what the packet lacks of it.
 func putKey(k *rules.Key, q pushed, h *packet.Headers) rules.Attr {
-	const sides = rules.SrcAddr | rules.SrcPort | rules.SrcMAC
-	ip := h.Layers&packet.HasIP != 0
-	matched := q.rule.op == opPushRuleTo && !q.rule.constant
-	if there := map[int]bool{6: h.Layers&packet.HasMAC != 0, 8: ip, 9: ip, 11: ip}; matched && q.attr < 36 && q.attr != 4 && q.attr != 14 {
-		n := q.attr
-		if n >= 14 {
-			n -= 10
-		}
-		if present, known := there[n]; known && !present {
-			return 0 // matched the value 0: here, its absence
-		}
-	}
-	e, attr := &k.Src, [...]rules.Attr{9: rules.SrcAddr, 12: rules.SrcPort, 6: rules.SrcMAC, 23: 0}
-	number := q.attr
+	e, number := &k.Src, q.attr
 	if number >= 14 && number <= 23 {
 		e, number = &k.Dst, number-10
 	}
-	side := func(n int) rules.Attr {
-		if e == &k.Dst {
-			return attr[n].Swap()
-		}
-		return attr[n] & sides
+	if q.attr >= 36 {
+		putVariable(k, q)
+		return 0
 	}
+	attr := map[int]rules.Attr{4: rules.Iface, 6: rules.SrcMAC, 8: rules.Version, 9: rules.SrcAddr, 11: rules.Proto, 12: rules.SrcPort}[number]
+	if e == &k.Dst && attr.Swap() != attr {
+		attr = attr.Swap()
+	}
+	switch there := has(q, number, h); {
+	case !there && (number == 12 || q.rule.op == opPushRuleTo && !q.rule.constant):
+		return 0 // ports may be absent; and what matched the value 0 is absent here
+	case !there:
+		return attr
+	}
+	k.Saved |= attr
 	switch number {
 	case 4:
-		k.Saved |= rules.Iface
 		k.Iface = uint32(q.value[0])
 	case 6:
-		if h.Layers&packet.HasMAC == 0 && !q.rule.constant {
-			return side(6)
-		}
-		k.Saved |= side(6)
 		e.MAC = [6]byte(q.value[:6])
 	case 8:
-		if !ip {
-			return rules.Version
-		}
-		k.Saved |= rules.Version
 		k.Version = h.Version
 	case 9:
-		width := ones(q.mask)
-		if !ip || q.rule.constant && q.rule.op == opPushRuleTo && isV4(q) != (h.Version == 4) {
-			return side(9)
-		}
-		k.Saved |= side(9) | rules.Version
-		k.Version = h.Version
-		e.Addr, e.AddrLen = q.value, uint8(width)
-		if h.Version == 4 {
-			e.Addr, e.AddrLen = netip.AddrFrom4([4]byte(q.value[:4])).As16(), uint8(min(width, 32))
-		}
+		putAddress(k, e, q, h)
 	case 11:
-		if !ip && !q.rule.constant {
-			return rules.Proto
-		}
-		k.Saved |= rules.Proto
 		k.Proto = q.value[0]
 	case 12:
-		if h.Layers&packet.HasPorts == 0 && !q.rule.constant {
-			return 0
-		}
-		k.Saved |= side(12)
 		e.Port, e.PortLen = binary.BigEndian.Uint16(q.value[:2]), uint8(ones(q.mask))
-	default:
-		putVariable(k, q)
 	}
 	return 0
+}
+
+// has tells whether a packet has what an entry is of, or the entry is a
+// constant: of an address, one of the packet's family.
+func has(q pushed, number int, h *packet.Headers) bool {
+	ip, constant := h.Layers&packet.HasIP != 0, q.rule.op == opPushRuleTo && q.rule.constant
+	switch number {
+	case 6:
+		return constant || h.Layers&packet.HasMAC != 0
+	case 8:
+		return ip
+	case 9:
+		return ip && (!constant || isV4(q) == (h.Version == 4))
+	case 11:
+		return constant || ip
+	case 12:
+		return constant || h.Layers&packet.HasPorts != 0
+	}
+	return true
+}
+
+func putAddress(k *rules.Key, e *rules.End, q pushed, h *packet.Headers) {
+	k.Saved |= rules.Version
+	k.Version = h.Version
+	e.Addr, e.AddrLen = q.value, uint8(ones(q.mask))
+	if h.Version == 4 {
+		e.Addr, e.AddrLen = netip.AddrFrom4([4]byte(q.value[:4])).As16(), min(e.AddrLen, 32)
+	}
 }
 
 // isV4 tells whether a constant was written with four octets.
