@@ -118,7 +118,8 @@ func putKey(k *rules.Key, q pushed, h *packet.Headers) rules.Attr {
 // has tells whether a packet has what an entry is of, or the entry is a
 // constant: of an address, one of the packet's family.
 func has(q pushed, number int, h *packet.Headers) bool {
-	ip, constant := h.Layers&packet.HasIP != 0, q.rule.op == opPushRuleTo && q.rule.constant
+	ip := h.Layers&packet.HasIP != 0
+	constant := q.rule.constant && (q.rule.op == opPushRuleTo || q.rule.op == opPushRuleToAct || q.rule.op == opCount)
 	switch number {
 	case 6:
 		return constant || h.Layers&packet.HasMAC != 0
