@@ -5,8 +5,6 @@ package deploy
 import (
 	"encoding/binary"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"flowmeter/meter/lab"
 )
 
 // nobody is a user without any rights of his own.
@@ -73,7 +73,7 @@ func execStart(t *testing.T, r root, config string) []string {
 // CAP_NET_RAW alone, as the unit does.
 func asGuest(t *testing.T, command []string) []string {
 	id := strconv.Itoa(nobody)
-	return append([]string{tool(t, "setpriv"), "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
+	return append([]string{lab.Tool(t, "setpriv"), "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
 		"--bounding-set=-all,+net_raw", "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw"}, command...)
 }
 
@@ -136,38 +136,24 @@ func (f *feed) serve(src []byte) {
 	}
 }
 
-// page returns a page of the meter, or what went wrong.
-func page(url string) (string, error) {
-	resp, err := http.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return string(text), err
-}
-
 var packetsRead = regexp.MustCompile(`(?m)^meter_packets_read_total\{.*\} (\d+)$`)
 
 // TestGuest runs the unit's command from where the deb was unpacked, with the
 // rights that the unit gives it.
 func TestGuest(t *testing.T) {
-	needRoot(t)
-	r, listen, state := unpacked(t), freeAddress(t), open(t)
+	lab.NeedRoot(t)
+	r, listen, state := unpacked(t), lab.Local(lab.FreePort(t, "tcp")), open(t)
 	if err := os.Chown(state, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
 	config := configure(t, "guest.yaml", map[string]string{"TRACE": newFeed(t, "http-tls.pcap").path, "STATE": state, "LISTEN": listen})
-	p := start(t, asGuest(t, execStart(t, r, config))...)
-	eventually(t, "packets are read", func() bool {
-		metrics, _ := page("http://" + listen + "/metrics")
+	p := lab.Start(t, asGuest(t, execStart(t, r, config))...)
+	lab.Eventually(t, "packets are read", func() bool {
+		metrics, _ := lab.Get("http://" + listen + "/metrics")
 		m := packetsRead.FindStringSubmatch(metrics)
 		return m != nil && len(m[1]) >= 3
 	})
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,9 +166,9 @@ func TestGuest(t *testing.T) {
 			t.Errorf("%s of the process is %q, not %q", field, m[1], want)
 		}
 	}
-	p.Process.Signal(syscall.SIGTERM)
-	if exit := p.end(t); exit != 0 {
-		t.Errorf("exit status %d: %s", exit, p.log.String())
+	p.Signal(syscall.SIGTERM)
+	if exit := p.Wait(); exit != 0 {
+		t.Errorf("exit status %d: %s", exit, p.Log.String())
 	}
 	if flows, err := os.ReadFile(filepath.Join(state, "flows.jsonl")); err != nil || strings.Count(string(flows), "\n") == 0 {
 		t.Errorf("no records: %v", err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowmeter/meter/lab"
 )
 
 // docs is where packages have the pages of the manual.
@@ -24,7 +26,7 @@ func TestFilesOfThePackages(t *testing.T) {
 	p := built(t)
 	for name, list := range map[string]string{
 		"deb-files.txt": listDeb(t, p.deb),
-		"rpm-files.txt": output(t, "rpm", "-qp", "--queryformat", `[%{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME} %{FILENAMES}\n]`, p.rpm),
+		"rpm-files.txt": lab.Said(t, "rpm", "-qp", "--queryformat", `[%{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME} %{FILENAMES}\n]`, p.rpm),
 	} {
 		var rest, manual []string
 		for line := range strings.Lines(list) {
@@ -47,7 +49,7 @@ func TestFilesOfThePackages(t *testing.T) {
 // listDeb lists files as rpm does: mode, owner, path.
 func listDeb(t *testing.T, deb string) string {
 	var all strings.Builder
-	for line := range strings.Lines(output(t, "dpkg-deb", "-c", deb)) {
+	for line := range strings.Lines(lab.Said(t, "dpkg-deb", "-c", deb)) {
 		f := strings.Fields(line)
 		all.WriteString(f[0] + " " + f[1] + " " + strings.TrimSuffix(strings.TrimPrefix(f[5], "."), "/") + "\n")
 	}
@@ -89,14 +91,14 @@ func golden(t *testing.T, name, got string) {
 func TestConfigurationFiles(t *testing.T) {
 	p := built(t)
 	const want = "/etc/meter/config.yaml\n"
-	if got := output(t, "dpkg-deb", "-I", p.deb, "conffiles"); got != want {
+	if got := lab.Said(t, "dpkg-deb", "-I", p.deb, "conffiles"); got != want {
 		t.Errorf("conffiles of the deb: %s", got)
 	}
-	if got := output(t, "rpm", "-qpc", p.rpm); got != want {
+	if got := lab.Said(t, "rpm", "-qpc", p.rpm); got != want {
 		t.Errorf("configuration of the rpm: %s", got)
 	}
 	// 1 is RPMFILE_CONFIG, 16 is RPMFILE_NOREPLACE.
-	if got := output(t, "rpm", "-qp", "--queryformat", `[%{FILEFLAGS} %{FILENAMES}\n]`, p.rpm); !strings.Contains(got, "17 "+want) {
+	if got := lab.Said(t, "rpm", "-qp", "--queryformat", `[%{FILEFLAGS} %{FILENAMES}\n]`, p.rpm); !strings.Contains(got, "17 "+want) {
 		t.Errorf("an upgrade of the rpm would replace the configuration: %s", got)
 	}
 }
@@ -114,13 +116,13 @@ func TestVersions(t *testing.T) {
 		{"v1.3.0-rc.1", "1.3.0-rc.1"},
 		{"v1.3.0", "1.3.0"},
 	} {
-		m := assigned.FindStringSubmatch(output(t, "make", "-n", "-C", "..", "deb", "VERSION="+c.version))
+		m := assigned.FindStringSubmatch(lab.Said(t, "make", "-n", "-C", "..", "deb", "VERSION="+c.version))
 		if m == nil || m[1] != c.want {
 			t.Errorf("%s becomes %q, not %s", c.version, m, c.want)
 			continue
 		}
 		debian := strings.Replace(m[1], "-", "~", 1) // as nfpm writes it
-		output(t, "dpkg", "--compare-versions", previous, "lt", debian)
+		lab.Said(t, "dpkg", "--compare-versions", previous, "lt", debian)
 		previous = debian
 	}
 }
@@ -130,7 +132,7 @@ type root string
 
 func (r root) dpkg(t *testing.T, args ...string) string {
 	t.Helper()
-	return output(t, "dpkg", append([]string{"--root=" + string(r), "--force-script-chrootless", "--log=/dev/null"}, args...)...)
+	return lab.Said(t, "dpkg", append([]string{"--root=" + string(r), "--force-script-chrootless", "--log=/dev/null"}, args...)...)
 }
 
 func (r root) path(p string) string { return filepath.Join(string(r), p) }
@@ -153,7 +155,7 @@ func newRoot(t *testing.T) root {
 
 // TestLifeOfThePackage installs, upgrades, removes and purges the deb.
 func TestLifeOfThePackage(t *testing.T) {
-	needRoot(t)
+	lab.NeedRoot(t)
 	p, r := built(t), newRoot(t)
 	r.dpkg(t, "-i", p.deb)
 	if users, err := os.ReadFile(r.path("/etc/passwd")); err != nil || !regexp.MustCompile(`(?m)^meter:.*:/usr/sbin/nologin$`).Match(users) {
@@ -190,12 +192,20 @@ func TestLifeOfThePackage(t *testing.T) {
 	}
 }
 
+// rootVariable names the folder where a test that runs once more need not unpack
+// again.
+const rootVariable = "METER_TEST_ROOT"
+
 // unpacked is a folder that the deb was unpacked into.
 func unpacked(t *testing.T) root {
 	t.Helper()
+	if path := os.Getenv(rootVariable); path != "" {
+		return root(path)
+	}
 	r := root(filepath.Join(scratch, "unpacked"))
 	if _, err := os.Stat(string(r)); err != nil {
-		output(t, "dpkg-deb", "-x", built(t).deb, string(r))
+		lab.Said(t, "dpkg-deb", "-x", built(t).deb, string(r))
+		os.Setenv(rootVariable, string(r))
 	}
 	return r
 }
@@ -204,13 +214,13 @@ func unpacked(t *testing.T) root {
 func TestProgramOfThePackage(t *testing.T) {
 	r := unpacked(t)
 	meter := r.path("/usr/bin/meter")
-	version := output(t, "dpkg-deb", "-f", built(t).deb, "Version")
-	if got := output(t, meter, "version"); !strings.HasPrefix(got, "meter ") {
+	version := lab.Said(t, "dpkg-deb", "-f", built(t).deb, "Version")
+	if got := lab.Said(t, meter, "version"); !strings.HasPrefix(got, "meter ") {
 		t.Errorf("meter version says %s", got)
 	} else {
 		t.Logf("package %s: %s", strings.TrimSpace(version), got)
 	}
-	if got := output(t, meter, "check", "-c", r.path("/etc/meter/config.yaml")); !strings.HasSuffix(got, "\nok\n") {
+	if got := lab.Said(t, meter, "check", "-c", r.path("/etc/meter/config.yaml")); !strings.HasSuffix(got, "\nok\n") {
 		t.Errorf("the configuration of the package: %s", got)
 	}
 	// Until it names an input there is nothing to run: a mistake, which systemd
@@ -222,7 +232,7 @@ func TestProgramOfThePackage(t *testing.T) {
 	if st, err := os.Stat(meter); err != nil || st.Size() > 25<<20 {
 		t.Errorf("the program has %d octets, %v", st.Size(), err)
 	}
-	if got := output(t, "man", "--warnings", "-l", r.path("/usr/share/man/man1/meter.1.gz")); !strings.Contains(got, "meter read") {
+	if got := lab.Said(t, "man", "--warnings", "-l", r.path("/usr/share/man/man1/meter.1.gz")); !strings.Contains(got, "meter read") {
 		t.Errorf("the manual page of the package: %s", got)
 	}
 }

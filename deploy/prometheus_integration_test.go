@@ -14,12 +14,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // TestAlertRules has promtool look at the rules, and run their tests.
 func TestAlertRules(t *testing.T) {
-	t.Log(output(t, "promtool", "check", "rules", "prometheus/alerts.yaml"))
-	t.Log(output(t, "promtool", "test", "rules", "prometheus/alerts_test.yaml", "prometheus/alerts_week_test.yaml"))
+	t.Log(lab.Said(t, "promtool", "check", "rules", "prometheus/alerts.yaml"))
+	t.Log(lab.Said(t, "promtool", "test", "rules", "prometheus/alerts_test.yaml", "prometheus/alerts_week_test.yaml"))
 }
 
 // server is a Prometheus that scrapes one meter, as the job meter.
@@ -29,7 +31,7 @@ type server struct{ address string }
 // intervals.
 func startPrometheus(t *testing.T, target, rules string, interval time.Duration) *server {
 	t.Helper()
-	dir, s := t.TempDir(), &server{freeAddress(t)}
+	dir, s := t.TempDir(), &server{lab.Local(lab.FreePort(t, "tcp"))}
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -41,8 +43,8 @@ func startPrometheus(t *testing.T, target, rules string, interval time.Duration)
 rule_files: [%[2]q]
 scrape_configs: [{job_name: meter, static_configs: [{targets: [%[3]q]}]}]
 `, interval, write("alerts.yaml", rules), target))
-	start(t, tool(t, "prometheus"), "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+s.address)
-	eventually(t, "prometheus scrapes", func() bool {
+	lab.Start(t, "prometheus", "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+s.address)
+	lab.Eventually(t, "prometheus scrapes", func() bool {
 		up, err := s.query(`up{job="meter"} == 1`)
 		return err == nil && len(up) == 1
 	})
@@ -51,7 +53,7 @@ scrape_configs: [{job_name: meter, static_configs: [{targets: [%[3]q]}]}]
 
 // ask reads an answer of Prometheus' API.
 func (s *server) ask(path string, into any) error {
-	text, err := page("http://" + s.address + "/api/v1/" + path)
+	text, err := lab.Get("http://" + s.address + "/api/v1/" + path)
 	if err != nil {
 		return err
 	}
@@ -178,7 +180,7 @@ func fires(t *testing.T, s *server, want []string) {
 	var got []string
 	var way strings.Builder
 	defer func() { t.Logf("waiting for %v:%s", want, way.String()) }()
-	eventually(t, fmt.Sprintf("%v fire and no others", want), func() bool {
+	lab.Eventually(t, fmt.Sprintf("%v fire and no others", want), func() bool {
 		if now := s.firing(t); way.Len() == 0 || !slices.Equal(now, got) {
 			got = now
 			fmt.Fprintf(&way, " %.1fs %v", time.Since(begin).Seconds(), got)

@@ -9,14 +9,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowmeter/meter/lab"
 )
 
 // TestManualPage has two formatters look for mistakes in the page.
 func TestManualPage(t *testing.T) {
-	if out := output(t, "mandoc", "-Tlint", "-Wall", "man/meter.1"); out != "" {
+	if out := lab.Said(t, "mandoc", "-Tlint", "-Wall", "man/meter.1"); out != "" {
 		t.Errorf("mandoc: %s", out)
 	}
-	cmd := exec.Command(tool(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", "man/meter.1")
+	cmd := exec.Command(lab.Tool(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", "man/meter.1")
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	if err := cmd.Run(); err != nil || errs.String() != "" {
@@ -31,7 +33,7 @@ func TestSyntaxOfCompletions(t *testing.T) {
 		{"zsh", "-n", "completions/_meter"},
 		{"fish", "--no-execute", "completions/meter.fish"},
 	} {
-		if out := output(t, args[0], args[1:]...); out != "" {
+		if out := lab.Said(t, args[0], args[1:]...); out != "" {
 			t.Errorf("%s: %s", args[0], out)
 		}
 	}
@@ -70,11 +72,11 @@ for word in "${COMPREPLY[@]}"; do
 	echo "$word"
 done`
 	for _, c := range completed {
-		got := strings.Fields(output(t, "bash", "-c", script, "bash", c.line))
+		got := strings.Fields(lab.Said(t, "bash", "-c", script, "bash", c.line))
 		compare(t, "bash", c.line, got, c.want, c.not)
 	}
 	// bash takes --flag=value for three words.
-	got := strings.Fields(output(t, "bash", "-c", `compopt() { :; }; source completions/meter.bash
+	got := strings.Fields(lab.Said(t, "bash", "-c", `compopt() { :; }; source completions/meter.bash
 		COMP_WORDS=(meter read --orient = p); COMP_CWORD=4; _meter; echo "${COMPREPLY[@]}"`))
 	if diff := cmp.Diff([]string{"perimeter"}, got); diff != "" {
 		t.Errorf("bash, --orient=p (-want +got):\n%s", diff)
@@ -85,7 +87,7 @@ done`
 func TestFishCompletes(t *testing.T) {
 	for _, c := range completed {
 		var got []string
-		for line := range strings.Lines(output(t, "fish", "--no-config", "-c", "source completions/meter.fish; complete -C '"+c.line+"'")) {
+		for line := range strings.Lines(lab.Said(t, "fish", "--no-config", "-c", "source completions/meter.fish; complete -C '"+c.line+"'")) {
 			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
 			got = append(got, word)
 		}
@@ -110,7 +112,7 @@ done`
 		"meter read --orient peri": "meter read --orient perimeter>",
 		"meter check --max-f":      "meter check --max-flows>",
 	} {
-		got := strings.TrimSpace(output(t, "zsh", "-f", "-c", script, "zsh", line))
+		got := strings.TrimSpace(lab.Said(t, "zsh", "-f", "-c", script, "zsh", line))
 		if got != want {
 			t.Errorf("zsh, %q: %q, not %q", line, got, want)
 		}

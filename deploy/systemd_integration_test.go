@@ -10,18 +10,20 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"flowmeter/meter/lab"
 )
 
 // TestSystemd boots a systemd in a container of its own, whose files are those
 // of this machine with all changes kept in memory, and takes the package and
 // its service through their life there; testdata/systemd.sh says how.
 func TestSystemd(t *testing.T) {
-	needRoot(t)
-	tool(t, "systemd-nspawn")
+	lab.NeedRoot(t)
+	lab.Tool(t, "systemd-nspawn")
 	dir := open(t)
-	output(t, "cp", built(t).deb, filepath.Join(dir, "meter.deb"))
-	output(t, "cp", "testdata/systemd.sh", dir)
-	output(t, "cp", "testdata/systemd-config.yaml", filepath.Join(dir, "config.yaml"))
+	lab.Said(t, "cp", built(t).deb, filepath.Join(dir, "meter.deb"))
+	lab.Said(t, "cp", "testdata/systemd.sh", dir)
+	lab.Said(t, "cp", "testdata/systemd-config.yaml", filepath.Join(dir, "config.yaml"))
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
@@ -41,13 +43,13 @@ StandardOutput=file:/trial/log
 `)
 	name := fmt.Sprintf("meter-deploy-%d", os.Getpid())
 	defer removeGroups(t)
-	p := start(t, append(controlGroups(), "systemd-nspawn", "--directory="+overMachine(t), "--register=no", "--keep-unit", "--quiet",
+	p := lab.Start(t, append(controlGroups(), "systemd-nspawn", "--directory="+overMachine(t), "--register=no", "--keep-unit", "--quiet",
 		"--private-network", "--link-journal=no", "--machine="+name, "--bind="+dir+":/trial", "--bind-ro="+filepath.Join(dir, "trial.service")+":/etc/systemd/system/trial.service",
 		"--boot", "--", "systemd.unit=trial.service", "systemd.log_color=no")...)
-	status := p.end(t)
+	status := p.Wait()
 	log, err := os.ReadFile(filepath.Join(dir, "log"))
 	if err != nil {
-		t.Fatalf("status %d, %v\n%s", status, err, p.log.String())
+		t.Fatalf("status %d, %v\n%s", status, err, p.Out.String())
 	}
 	t.Logf("%s", log)
 	if status != 0 {
@@ -87,8 +89,8 @@ func overMachine(t *testing.T) string {
 	t.Helper()
 	dir := open(t)
 	mount := func(args ...string) {
-		output(t, "mount", args...)
-		t.Cleanup(func() { output(t, "umount", args[len(args)-1]) })
+		lab.Said(t, "mount", args...)
+		t.Cleanup(func() { lab.Said(t, "umount", args[len(args)-1]) })
 	}
 	mount("-t", "tmpfs", "-o", "mode=755", "meter-deploy", dir)
 	for _, name := range []string{"upper", "work", "root"} {

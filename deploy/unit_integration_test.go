@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // unitRoot is a root with systemd's own units and the package's.
 func unitRoot(t *testing.T, dropIns ...string) root {
 	t.Helper()
-	tool(t, "systemd-analyze")
+	lab.Tool(t, "systemd-analyze")
 	r := root(t.TempDir())
 	for _, dir := range []string{"/usr/lib/systemd", "/usr/bin", "/etc/systemd/system/meter.service.d"} {
 		if err := os.MkdirAll(r.path(dir), 0o755); err != nil {
@@ -25,14 +27,14 @@ func unitRoot(t *testing.T, dropIns ...string) root {
 	if _, err := os.Stat(units); err != nil {
 		units = "/lib/systemd/system"
 	}
-	output(t, "cp", "-a", units, r.path("/usr/lib/systemd/"))
-	output(t, "cp", "-a", string(unpacked(t))+"/.", string(r))
-	output(t, "cp", "/bin/kill", r.path("/usr/bin/kill"))
+	lab.Said(t, "cp", "-a", units, r.path("/usr/lib/systemd/"))
+	lab.Said(t, "cp", "-a", string(unpacked(t))+"/.", string(r))
+	lab.Said(t, "cp", "/bin/kill", r.path("/usr/bin/kill"))
 	if err := os.Symlink("usr/bin", r.path("/bin")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range dropIns {
-		output(t, "cp", filepath.Join("systemd/drop-ins", name), r.path("/etc/systemd/system/meter.service.d/"))
+		lab.Said(t, "cp", filepath.Join("systemd/drop-ins", name), r.path("/etc/systemd/system/meter.service.d/"))
 	}
 	return r
 }
@@ -41,7 +43,7 @@ var exposure = regexp.MustCompile(`Overall exposure level for meter\.service: ([
 
 func exposed(t *testing.T, r root) float64 {
 	t.Helper()
-	out := output(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--root="+string(r), "meter.service")
+	out := lab.Said(t, "systemd-analyze", "security", "--no-pager", "--offline=true", "--root="+string(r), "meter.service")
 	m := exposure.FindStringSubmatch(out)
 	if m == nil {
 		t.Fatal(out)
@@ -60,7 +62,7 @@ func exposed(t *testing.T, r root) float64 {
 
 func TestUnitIsVerified(t *testing.T) {
 	verify := func(r root) string {
-		return output(t, "systemd-analyze", "verify", "--man=no", "--root="+string(r), "meter.service")
+		return lab.Said(t, "systemd-analyze", "verify", "--man=no", "--root="+string(r), "meter.service")
 	}
 	if out := verify(unitRoot(t, "collectors.conf")); out != "" {
 		t.Errorf("systemd-analyze verify:\n%s", out)

@@ -5,40 +5,13 @@ package deploy
 import (
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
-
-// programVariable tells a test that it runs in a network namespace of its own,
-// and where the package's files are.
-const programVariable = "METER_WATCHED_ROOT"
-
-// isolated runs the test once more in a process with a network namespace of
-// its own, which ends with it, and returns false; inside it returns true.
-func isolated(t *testing.T) (r root, inside bool) {
-	t.Helper()
-	if path := os.Getenv(programVariable); path != "" {
-		for _, which := range []string{"all", "default"} { // no packets but those of the test
-			if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		output(t, "ip", "link", "set", "lo", "up")
-		return root(path), true
-	}
-	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), programVariable+"="+string(unpacked(t)))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Error(err)
-	}
-	return "", false
-}
 
 // pace is how long a minute of the alert rules lasts in TestWatched, and for how
 // long the meter is watched before anything goes wrong. METER_WATCH=2m makes the
@@ -63,8 +36,8 @@ type watched struct {
 	root      root
 	config    string
 	collector []string // its command
-	meter     *process
-	traffic   *process
+	meter     *lab.Process
+	traffic   *lab.Process
 	page      string // where it serves its own
 	*server
 }
@@ -75,20 +48,17 @@ const tap, far = "tap0", "far0"
 
 func newWatched(t *testing.T, r root, minute time.Duration) *watched {
 	t.Helper()
-	output(t, "ip", "link", "add", tap, "type", "veth", "peer", "name", far)
-	for _, name := range []string{tap, far} {
-		output(t, "ip", "link", "set", name, "up")
-	}
+	lab.Veth(t, tap, far)
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0") // somebody who listens
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { udp.Close() })
-	listen, tcp := freeAddress(t), freeAddress(t)
+	listen, tcp := lab.Local(lab.FreePort(t, "tcp")), lab.Local(lab.FreePort(t, "tcp"))
 	w := &watched{t: t, root: r, collector: []string{r.path("/usr/bin/meter"), "collect", "tcp://" + tcp}}
 	w.config = configure(t, "watched.yaml", map[string]string{
 		"INTERFACE": tap, "TCP": tcp, "UDP": udp.LocalAddr().String(), "STATE": open(t), "LISTEN": listen})
-	w.meter = start(t, execStart(t, r, w.config)...)
+	w.meter = lab.Start(t, execStart(t, r, w.config)...)
 	w.server = startPrometheus(t, listen, hurried(text(t, "deploy/prometheus/alerts.yaml"), minute), minute)
 	w.page = "http://" + listen
 	return w
@@ -96,20 +66,11 @@ func newWatched(t *testing.T, r root, minute time.Duration) *watched {
 
 // send starts traffic: a trace again and again, each time with other addresses.
 func (w *watched) send() {
-	w.traffic = start(w.t, tool(w.t, "tcpreplay"), "-q", "-i", far, "--loop=0", "--unique-ip", "--pps=6000", "../testdata/http-tls.pcap")
+	w.traffic = lab.Start(w.t, "tcpreplay", "-q", "-i", far, "--loop=0", "--unique-ip", "--pps=6000", "../testdata/http-tls.pcap")
 }
 
 // collect starts the collector over TCP.
-func (w *watched) collect() *process { return start(w.t, w.collector...) }
-
-// kill ends a process at once.
-func (w *watched) kill(p *process) {
-	w.t.Helper()
-	if err := p.Process.Kill(); err != nil {
-		w.t.Fatal(err)
-	}
-	p.end(w.t)
-}
+func (w *watched) collect() *lab.Process { return lab.Start(w.t, w.collector...) }
 
 // reload writes the configuration with something appended, and has it read.
 func (w *watched) reload(config, appended string) {
@@ -117,27 +78,25 @@ func (w *watched) reload(config, appended string) {
 	if err := os.WriteFile(w.config, []byte(config+appended), 0o644); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.meter.Process.Signal(syscall.SIGHUP); err != nil {
-		w.t.Fatal(err)
-	}
+	w.meter.Signal(syscall.SIGHUP)
 }
 
 // burst has the wire carry more than the ring holds while the meter gets no
 // processor.
 func (w *watched) burst() {
 	w.t.Helper()
-	w.meter.Process.Signal(syscall.SIGSTOP)
-	defer w.meter.Process.Signal(syscall.SIGCONT)
-	output(w.t, "tcpreplay", "-q", "-i", far, "--topspeed", "--loop=30", "../testdata/http-tls.pcap")
+	w.meter.Signal(syscall.SIGSTOP)
+	defer w.meter.Signal(syscall.SIGCONT)
+	lab.Said(w.t, "tcpreplay", "-q", "-i", far, "--topspeed", "--loop=30", "../testdata/http-tls.pcap")
 }
 
 // TestWatched has Prometheus scrape a running meter, runs all queries of all
 // dashboards, and has alerts fire and clear: a collector that goes away, a
 // configuration with a mistake, a burst, a dead wire, a dead meter.
 func TestWatched(t *testing.T) {
-	needRoot(t) // for a namespace, and to read an interface
-	r, inside := isolated(t)
-	if !inside {
+	lab.NeedRoot(t) // for a namespace, and to read an interface
+	r := unpacked(t)
+	if !lab.Isolated(t) {
 		return
 	}
 	begin := time.Now()
@@ -151,7 +110,7 @@ func TestWatched(t *testing.T) {
 	w.showDashboards(t, "default")
 	fires(t, w.server, nil)
 
-	w.kill(collector)
+	collector.Kill()
 	fires(t, w.server, []string{"MeterExporterDown"})
 	fires(t, w.server, []string{"MeterExporterDown", "MeterSpoolFilling"})
 	good := read(t, w.config)
@@ -166,14 +125,14 @@ func TestWatched(t *testing.T) {
 	fires(t, w.server, []string{"MeterCaptureDrops"})
 	fires(t, w.server, nil)
 
-	w.kill(w.traffic)
+	w.traffic.Kill()
 	fires(t, w.server, []string{"MeterNoTraffic"})
 	w.send()
 	fires(t, w.server, nil)
 
-	w.kill(w.meter)
+	w.meter.Kill()
 	fires(t, w.server, []string{"MeterDown"})
-	w.meter = start(t, w.meter.Args...)
+	w.meter = lab.Start(t, w.meter.Cmd.Args...)
 	fires(t, w.server, nil)
 	t.Logf("watched for %v, a minute of the rules being %v", time.Since(begin).Round(time.Second), minute)
 }
@@ -190,15 +149,10 @@ func read(t *testing.T, path string) string {
 // lints has promtool look at the page of metrics.
 func (w *watched) lints() {
 	w.t.Helper()
-	metrics, err := page(w.page + "/metrics")
+	metrics, err := lab.Get(w.page + "/metrics")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := exec.Command(tool(w.t, "promtool"), "check", "metrics")
-	cmd.Stdin = strings.NewReader(metrics)
-	out, err := cmd.CombinedOutput()
-	if err != nil || len(out) > 0 {
-		w.t.Errorf("promtool check metrics: %v\n%s", err, out)
-	}
+	lab.Promtool(w.t, metrics)
 	w.t.Logf("promtool check metrics: clean, %d families", strings.Count(metrics, "# TYPE "))
 }

@@ -3,16 +3,9 @@
 package exporters_test
 
 import (
-	"bytes"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"flowmeter/exporters"
 	"flowmeter/exporters/internal/sample"
@@ -20,66 +13,21 @@ import (
 	"flowmeter/exporters/netflow5"
 	"flowmeter/exporters/netflow9"
 	"flowmeter/meter/flow"
+	"flowmeter/meter/lab"
 )
 
-// nfcapd is a running collector.
-type nfcapd struct {
-	t    *testing.T
-	dir  string
-	addr string
-	cmd  *exec.Cmd
-	log  bytes.Buffer
-}
-
 // startNfcapd starts a collector at a free port of the loopback address.
-func startNfcapd(t *testing.T) *nfcapd {
+func startNfcapd(t *testing.T) *lab.Nfcapd {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	return startNfcapdAt(t, c.LocalAddr().String())
+	return lab.StartNfcapd(t, "", lab.Local(lab.FreePort(t, "udp")))
 }
 
-// startNfcapdAt starts a collector and waits until it listens.
-func startNfcapdAt(t *testing.T, addr string) *nfcapd {
-	t.Helper()
-	path, err := exec.LookPath("nfcapd")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("no nfcapd on the PATH: CI installs it")
-	}
-	if err != nil {
-		t.Skip("no nfcapd on the PATH")
-	}
-	n := &nfcapd{t: t, dir: t.TempDir(), addr: addr}
-	host, port, _ := net.SplitHostPort(addr)
-	n.cmd = exec.Command(path, "-b", host, "-p", port, "-w", n.dir, "-B", "16000000")
-	n.cmd.Stdout, n.cmd.Stderr = &n.log, &n.log
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(500 * time.Millisecond)
-	return n
-}
-
-// stop ends the collector and returns nfdump's line for each flow.
-func (n *nfcapd) stop(format string) []string {
-	n.t.Helper()
-	time.Sleep(500 * time.Millisecond)
-	n.cmd.Process.Signal(syscall.SIGTERM)
-	n.cmd.Wait()
-	if m := regexp.MustCompile(`Sequence Errors: (\d+)`).FindStringSubmatch(n.log.String()); m == nil || m[1] != "0" {
-		n.t.Errorf("nfcapd: %v\n%s", m, n.log.String())
-	}
-	cmd := exec.Command("nfdump", "-R", n.dir, "-q", "-N", "-6", "-o", "fmt:"+format)
-	cmd.Env = append(os.Environ(), "TZ=UTC")
-	out, err := cmd.Output()
-	if err != nil {
-		n.t.Fatalf("nfdump: %v", err)
-	}
-	var lines []string
-	for line := range strings.Lines(string(out)) {
+// stop ends a collector and returns nfdump's line for each flow.
+func stop(n *lab.Nfcapd, format string) (lines []string) {
+	n.T.Helper()
+	n.Stop()
+	n.Check()
+	for line := range strings.Lines(n.Flows(format)) {
 		lines = append(lines, strings.Join(strings.Fields(line), " "))
 	}
 	return lines
@@ -157,7 +105,7 @@ func TestNfdump(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			n := startNfcapd(t)
-			e, err := tc.make(n.addr)
+			e, err := tc.make(lab.Local(n.Port))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +116,7 @@ func TestNfdump(t *testing.T) {
 			if err := e.Close(); err != nil {
 				t.Fatal(err)
 			}
-			compareLines(t, n.stop(format), records, tc.pair)
+			compareLines(t, stop(n, format), records, tc.pair)
 		})
 	}
 }

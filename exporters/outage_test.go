@@ -4,8 +4,8 @@ package exporters_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -16,6 +16,7 @@ import (
 	"flowmeter/exporters/netflow5"
 	"flowmeter/exporters/netflow9"
 	"flowmeter/meter/flow"
+	"flowmeter/meter/lab"
 )
 
 // moving is a resolver that finds the collector where the test has put it.
@@ -98,11 +99,10 @@ func TestUDPOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first := startNfcapd(t)
-			_, port, _ := net.SplitHostPort(first.addr)
 			where := &moving{}
 			where.put("127.0.0.1")
 			c := exporters.DefaultCommon()
-			c.Address, c.Live, c.Domain, c.Resolver, c.Sockets = "collector.example:"+port, true, 1, where, &exporters.Sockets{}
+			c.Address, c.Live, c.Domain, c.Resolver, c.Sockets = fmt.Sprintf("collector.example:%d", first.Port), true, 1, where, &exporters.Sockets{}
 			e, err := make(c)
 			if err != nil {
 				t.Fatal(err)
@@ -114,13 +114,13 @@ func TestUDPOutage(t *testing.T) {
 
 			l.give(2 * time.Second)
 			sent1 := l.settle()
-			got1 := uint64(len(first.stop(format)))
+			got1 := uint64(len(stop(first, format)))
 			l.give(2 * time.Second) // nobody listens
 			sent2 := l.settle()
-			second := startNfcapdAt(t, first.addr)
+			second := lab.StartNfcapd(t, "", lab.Local(first.Port))
 			l.give(2 * time.Second)
 			sent3 := l.settle()
-			got3 := uint64(len(second.stop(format)))
+			got3 := uint64(len(stop(second, format)))
 			where.put("127.0.0.2")
 			l.give(4 * time.Second) // the name is looked up, but nobody listens there either
 			for end := time.Now().Add(20 * time.Second); remote(c.Sockets) != "127.0.0.2"; l.give(time.Second) {
@@ -129,10 +129,10 @@ func TestUDPOutage(t *testing.T) {
 				}
 			}
 			sent4 := l.settle()
-			third := startNfcapdAt(t, "127.0.0.2:"+port)
+			third := lab.StartNfcapd(t, "", fmt.Sprintf("127.0.0.2:%d", first.Port))
 			l.give(2 * time.Second)
 			sent5 := l.settle()
-			got5 := uint64(len(third.stop(format)))
+			got5 := uint64(len(stop(third, format)))
 
 			t.Logf("sent and arrived: %d %d; none there: %d; restarted: %d %d; none there: %d; moved: %d %d",
 				sent1, got1, sent2-sent1, sent3-sent2, got3, sent4-sent3, sent5-sent4, got5)
@@ -165,7 +165,7 @@ func remote(s *exporters.Sockets) string {
 func TestUDPRestartUnderLoad(t *testing.T) {
 	first := startNfcapd(t)
 	cfg := ipfix.Default()
-	cfg.Address, cfg.Live, cfg.Domain = first.addr, true, 1
+	cfg.Address, cfg.Live, cfg.Domain = lab.Local(first.Port), true, 1
 	e, err := ipfix.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -176,15 +176,15 @@ func TestUDPRestartUnderLoad(t *testing.T) {
 	go l.q.Run(t.Context())
 	l.give(2 * time.Second)
 	down := l.settle()
-	got := uint64(len(first.stop(format)))
+	got := uint64(len(stop(first, format)))
 	going := make(chan struct{})
 	go func() { l.give(5 * time.Second); close(going) }()
 	time.Sleep(1500 * time.Millisecond)
-	second := startNfcapdAt(t, first.addr) // returns half a second after it was started
+	second := lab.StartNfcapd(t, "", lab.Local(first.Port)) // returns once it listens
 	up := e.Stats().Records.Load()
 	<-going
 	all := l.settle()
-	got += uint64(len(second.stop(format)))
+	got += uint64(len(stop(second, format)))
 	missing := all - got
 	t.Logf("%d sent, %d arrived, %d missing; %d were sent while it was down and being started", all, got, missing, up-down)
 	if missing == 0 || missing > up-down {

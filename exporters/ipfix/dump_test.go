@@ -4,24 +4,18 @@ package ipfix
 
 import (
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"flowmeter/exporters/internal/sample"
+	"flowmeter/meter/lab"
 )
 
 // TestSpoolByOthers has ipfixDump and tshark read the files of a spool.
 func TestSpoolByOthers(t *testing.T) {
-	dump, err := exec.LookPath("ipfixDump")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("no ipfixDump on the PATH: CI installs it")
-	}
-	if err != nil {
-		t.Skip("no ipfixDump on the PATH")
-	}
+	lab.Tool(t, "ipfixDump")
 	_, cfg := newPeer(t, false)
 	f := feed(t, cfg)
 	f.give(sample.TCP4(3000))
@@ -31,11 +25,7 @@ func TestSpoolByOthers(t *testing.T) {
 	if len(files) != 1 {
 		t.Fatalf("%d files", len(files))
 	}
-	out, err := exec.Command(dump, "--rfc5610", "--in", files[0]).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	text := string(out)
+	text := lab.Said(t, "ipfixDump", "--rfc5610", "--in", files[0])
 	flows := 0
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, "flowId") && strings.Contains(line, " : ") && !strings.Contains(line, "<") {
@@ -57,12 +47,7 @@ func TestSpoolByOthers(t *testing.T) {
 
 // TestLiveDiskFull has a spool on a file system of 700 kB.
 func TestLiveDiskFull(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("mounting needs root")
-		}
-		t.Skip("mounting needs root")
-	}
+	lab.NeedRoot(t)
 	_, cfg := newPeer(t, false)
 	if err := os.Mkdir(cfg.Spool.Dir, 0o700); err != nil {
 		t.Fatal(err)

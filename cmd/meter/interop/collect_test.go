@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // collector starts `meter collect`.
@@ -16,25 +18,25 @@ func collector(t *testing.T, format, biflow string) watcher {
 	if strings.HasSuffix(format, "+tcp") {
 		network = "tcp"
 	}
-	port := freePort(t, network)
-	p := start(t, meter, "collect", network+"://"+local(port))
-	eventually(t, "meter collect listens", func() bool { return strings.Contains(p.log.String(), "collecting") })
+	port := lab.FreePort(t, network)
+	p := lab.Start(t, meter, "collect", network+"://"+lab.Local(port))
+	lab.Eventually(t, "meter collect listens", func() bool { return strings.Contains(p.Log.String(), "collecting") })
 	end := func() {
 		if network == "udp" {
-			p.drained(port)
+			p.Drained(port)
 		}
-		p.signal(syscall.SIGTERM)
+		p.Signal(syscall.SIGTERM)
 	}
 	name := format + " " + biflow + " collect"
-	return watcher{name, format + "://" + local(port), end, func(t *testing.T, trace string, truth []record) {
-		if status := p.wait(); status != 0 {
+	return watcher{name, format + "://" + lab.Local(port), end, func(t *testing.T, trace string, truth []record) {
+		if status := p.Wait(); status != 0 {
 			t.Errorf("meter collect: exit status %d", status)
 		}
-		got := parseRecords(t, p.out.String())
+		got := parseRecords(t, p.Out.String())
 		if format == "netflow5" {
 			got = merged(got)
 		}
-		checkCollected(t, name, trace, p.log.String(), got, expected(format, biflow, truth))
+		checkCollected(t, name, trace, p.Log.String(), got, expected(format, biflow, truth))
 	}}
 }
 

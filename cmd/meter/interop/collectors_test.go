@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // watcher is somebody who gets the records of a run.
@@ -20,7 +22,7 @@ type watcher struct {
 func watch(t *testing.T, needs string, start func() watcher) watcher {
 	t.Helper()
 	if _, err := exec.LookPath(needs); err != nil {
-		return watcher{name: needs, check: func(t *testing.T, _ string, _ []record) { tool(t, needs) }}
+		return watcher{name: needs, check: func(t *testing.T, _ string, _ []record) { lab.Tool(t, needs) }}
 	}
 	return start()
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"flowmeter/meter/lab"
 )
 
 // fifo makes a named pipe and returns its path, and the end that the test
@@ -35,7 +37,7 @@ func feed(t *testing.T, to *os.File, data []byte) {
 	if _, err := to.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pipe is read", func() bool {
+	lab.Eventually(t, "the pipe is read", func() bool {
 		n, err := unix.IoctlGetInt(int(to.Fd()), unix.TIOCINQ)
 		return err == nil && n == 0
 	})

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // ipfixFile is an IPFIX file, which `meter collect`, tshark and ipfixDump read
@@ -26,7 +28,7 @@ func ipfixFile(t *testing.T, biflow string) watcher {
 			checkCollected(t, "file "+biflow+" collect", trace, stderr, parseRecords(t, stdout), want)
 		})
 		t.Run("ipfixDump", func(t *testing.T) {
-			text := output(t, "ipfixDump", "--rfc5610", "--in", path)
+			text := lab.Output(t, "ipfixDump", "--rfc5610", "--in", path)
 			compare(t, "file "+biflow+" ipfixDump", trace, dumpAccount(t, text), forFields("ipfix", biflow, truth))
 			if n := fmt.Sprintf("*** File Stats: %d Messages,", messages); !strings.Contains(text, n) {
 				t.Errorf("ipfixDump does not say %q", n)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // floodVariable sets the number of distinct SYNs of TestFlood.
@@ -36,13 +38,13 @@ rulesets:
 // connection is measured to the segment, memory stays within bounds, and every
 // packet of the flood is in the account.
 func TestFlood(t *testing.T) {
-	tool(t, "tcpreplay")
-	tool(t, "iperf3")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	lab.Tool(t, "iperf3")
+	if !lab.Isolated(t) {
 		return
 	}
-	far := farEnd(t)
-	veth(t, "f0", "f1")
+	far := lab.Far(t)
+	lab.Veth(t, "f0", "f1")
 	syns := 500_000
 	if n, err := strconv.Atoi(os.Getenv(floodVariable)); err == nil {
 		syns = n
@@ -53,18 +55,17 @@ func TestFlood(t *testing.T) {
 	if err := os.WriteFile(config, []byte(fmt.Sprintf(floodConfig, records)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m := &live{process: start(t, meter, "run", "-c", config), file: records}
-	eventually(t, "the meter reads both", func() bool { return strings.Count(m.log.String(), "interface is read") == 2 })
-	server := start(t, tool(t, "ip"), "netns", "exec", far, "iperf3", "-s", "-1")
-	eventually(t, "iperf3 listens", func() bool { return strings.Contains(server.out.String(), "listening") || listensTCP(far) })
+	m := &live{Process: lab.Start(t, meter, "run", "-c", config), file: records}
+	lab.Eventually(t, "the meter reads both", func() bool { return strings.Count(m.Log.String(), "interface is read") == 2 })
+	server := iperfServer(t, far)
 	near0, far0 := segments(t, ""), segments(t, far)
-	client := start(t, tool(t, "iperf3"), "-c", "192.0.2.2", "-R", "-b", "20M", "-t", strconv.Itoa(4+syns/60_000))
-	eventually(t, "the download goes", func() bool { return segments(t, far) > far0+500 })
-	sent := replay(t, "f0", "--pps=80000", trace)
-	memory := m.resident()
-	eventually(t, "the download ends", func() bool { return strings.Contains(client.out.String(), "iperf Done") })
-	client.wait()
-	server.wait()
+	client := lab.Start(t, "iperf3", "-c", "192.0.2.2", "-R", "-b", "20M", "-t", strconv.Itoa(4+syns/60_000))
+	lab.Eventually(t, "the download goes", func() bool { return segments(t, far) > far0+500 })
+	sent := lab.Replay(t, "f0", "--pps=80000", trace)
+	memory := resident(t, m.Process)
+	lab.Eventually(t, "the download ends", func() bool { return strings.Contains(client.Out.String(), "iperf Done") })
+	client.Wait()
+	server.Wait()
 	near1, far1 := segments(t, ""), segments(t, far)
 	m.stop()
 	checkFlood(t, m, sent, near1-near0, far1-far0)
@@ -75,11 +76,11 @@ func TestFlood(t *testing.T) {
 }
 
 // resident returns how many octets of memory the process has.
-func (p *process) resident() uint64 {
-	p.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+func resident(t *testing.T, p *lab.Process) uint64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.Cmd.Process.Pid))
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	pages, _ := strconv.ParseUint(strings.Fields(string(text))[1], 10, 64)
 	return pages * uint64(os.Getpagesize())
@@ -88,7 +89,7 @@ func (p *process) resident() uint64 {
 func checkFlood(t *testing.T, m *live, sent, there, back uint64) {
 	t.Helper()
 	if in := m.cameIn(); m.read() < in-m.drops() || in < sent { // offloaded frames are several packets
-		t.Errorf("%d frames came in, %d read, %d dropped, %d sent\n%s", in, m.read(), m.drops(), sent, m.out.String())
+		t.Errorf("%d frames came in, %d read, %d dropped, %d sent\n%s", in, m.read(), m.drops(), sent, m.Out.String())
 	}
 	var forward, reverse, flood uint64
 	sets := map[any]uint64{}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // liveConfig starts a meter by a configuration and waits until it reads the
@@ -23,15 +25,15 @@ func liveConfig(t *testing.T, iface, text string) *live {
 		t.Fatal(err)
 	}
 	l := &live{file: filepath.Join(dir, "live.jsonl")}
-	l.process = start(t, meter, "run", "-c", file, "-o", l.file)
-	eventually(t, "the meter reads "+iface, func() bool { return strings.Contains(l.log.String(), "interface is read") })
+	l.Process = lab.Start(t, meter, "run", "-c", file, "-o", l.file)
+	lab.Eventually(t, "the meter reads "+iface, func() bool { return strings.Contains(l.Log.String(), "interface is read") })
 	return l
 }
 
 var filteredLine = regexp.MustCompile(`(?m)^ +filtered +([\d,]+) `)
 
 func (l *live) filtered() uint64 {
-	if !filteredLine.MatchString(l.out.String()) {
+	if !filteredLine.MatchString(l.Out.String()) {
 		return 0
 	}
 	return l.account(filteredLine, 1)
@@ -58,8 +60,8 @@ var ignoring = map[string]string{
 // TestKernelCutIsCounted sends traces to meters whose kernel cuts what the
 // rules ignore: the account is that of meter read, to the packet and octet.
 func TestKernelCutIsCounted(t *testing.T) {
-	tool(t, "tcpreplay")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	if !lab.Isolated(t) {
 		return
 	}
 	n := 0
@@ -74,14 +76,14 @@ func TestKernelCutIsCounted(t *testing.T) {
 				if rules != "" {
 					ruleset += "  rules:\n  " + rules + "\n"
 				}
-				veth(t, "a"+id, "b"+id)
+				lab.Veth(t, "a"+id, "b"+id)
 				l := liveConfig(t, "b"+id, "meter:\n  inputs:\n  - interface: IFACE\n"+ruleset)
-				replay(t, "a"+id, "--multiplier=1", classic(t, file))
+				lab.Replay(t, "a"+id, "--multiplier=1", classic(t, file))
 				l.stop()
 				plain := filepath.Join(t.TempDir(), "rules.yaml")
 				os.WriteFile(plain, []byte(ruleset), 0o600)
 				status, out, log := runMeter(t, "read", "-c", plain, "--top", "0", file)
-				got, want := accountLines(l.out.String()), accountLines(out+log)
+				got, want := accountLines(l.Out.String()), accountLines(out+log)
 				if status != 0 || strings.Join(got, "\n") != strings.Join(want, "\n") || len(want) < 2 {
 					t.Errorf("live:\n%s\nread:\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), log)
 				}
@@ -94,9 +96,9 @@ func TestKernelCutIsCounted(t *testing.T) {
 // one of the same meaning: what comes in is what tcpdump takes, and what the kernel could not tell, which
 // the meter leaves out.
 func TestKernelDropsWhatTcpdumpDoes(t *testing.T) {
-	tool(t, "tcpreplay")
-	tool(t, "tcpdump")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	lab.Tool(t, "tcpdump")
+	if !lab.Isolated(t) {
 		return
 	}
 	for i, tt := range []struct {
@@ -116,16 +118,16 @@ func TestKernelDropsWhatTcpdumpDoes(t *testing.T) {
 		t.Run(tt.trace+"/"+tt.ours, func(t *testing.T) {
 			t.Parallel()
 			trace, id := classic(t, filepath.Join("../../../testdata", tt.trace)), fmt.Sprint("d", i)
-			veth(t, "a"+id, "b"+id)
+			lab.Veth(t, "a"+id, "b"+id)
 			l := liveConfig(t, "b"+id, "meter:\n  inputs:\n  - interface: IFACE\n    offload: frames\n    filter: '"+tt.ours+"'\n    filter_in: kernel\n")
-			replay(t, "a"+id, "--topspeed", trace)
+			lab.Replay(t, "a"+id, "--topspeed", trace)
 			l.stop()
-			want := uint64(strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace, tt.theirs), "\n"))
+			want := uint64(strings.Count(lab.Output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace, tt.theirs), "\n"))
 			if l.cameIn() != want+tt.mpls || l.read() != want+tt.mpls || l.filtered() != tt.mpls || want == 0 {
-				t.Errorf("%d came in, %d read; tcpdump has %d\n%s", l.cameIn(), l.read(), want, l.out.String())
+				t.Errorf("%d came in, %d read; tcpdump has %d\n%s", l.cameIn(), l.read(), want, l.Out.String())
 			}
-			if !strings.Contains(l.out.String(), "the account starts behind the kernel's filter (filter:)") {
-				t.Errorf("it is not said:\n%s", l.out.String())
+			if !strings.Contains(l.Out.String(), "the account starts behind the kernel's filter (filter:)") {
+				t.Errorf("it is not said:\n%s", l.Out.String())
 			}
 		})
 	}
@@ -134,11 +136,11 @@ func TestKernelDropsWhatTcpdumpDoes(t *testing.T) {
 // TestKernelFollowsReload: what the kernel cut by the rules before a reload
 // counts as ignored, what comes after it by the new ones, and back again.
 func TestKernelFollowsReload(t *testing.T) {
-	tool(t, "tcpreplay")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	const input = "meter:\n  inputs:\n  - interface: b0\n"
 	rules := func(text string) string { return input + "rulesets:\n- name: default\n  rules: " + text + "\n" }
 	icmp := rules("[{if: icmp, do: ignore}, {do: count}]")
@@ -149,23 +151,23 @@ func TestKernelFollowsReload(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(l.file), "config.yaml"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l.signal(syscall.SIGHUP)
+		l.Signal(syscall.SIGHUP)
 		reloads++
-		eventually(t, "a reload", func() bool { return strings.Count(l.log.String(), "the configuration was reloaded") == reloads })
-		replay(t, "a0", "--topspeed", trace)
+		lab.Eventually(t, "a reload", func() bool { return strings.Count(l.Log.String(), "the configuration was reloaded") == reloads })
+		lab.Replay(t, "a0", "--topspeed", trace)
 		time.Sleep(300 * time.Millisecond) // the rings are read
 	}
 	once(icmp)
 	once(rules("[{do: count}]"))
 	once(icmp)
 	l.stop()
-	total := uint64(strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace), "\n"))
-	pings := uint64(strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace, "icmp"), "\n"))
+	total := uint64(strings.Count(lab.Output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace), "\n"))
+	pings := uint64(strings.Count(lab.Output(t, "tcpdump", "-nn", "-t", "-q", "-r", trace, "icmp"), "\n"))
 	ignored, records := l.account(regexp.MustCompile(`(?m)^ +ignored +([\d,]+) `), 1), uint64(0)
 	for _, r := range l.records() {
 		records += r.number("packetDeltaCount") + r.number("reversePacketDeltaCount")
 	}
 	if l.read() != 3*total || records != 3*total-2*pings || pings == 0 {
-		t.Errorf("read %d, ignored %d at last, %d in records; the trace has %d packets, %d of ICMP\n%s", l.read(), ignored, records, total, pings, l.out.String())
+		t.Errorf("read %d, ignored %d at last, %d in records; the trace has %d packets, %d of ICMP\n%s", l.read(), ignored, records, total, pings, l.Out.String())
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // liveTraces are those of testdata that an Ethernet interface can send, but for
@@ -27,8 +29,8 @@ var liveTraces = []string{
 // their own speed: the live records are those of meter read, times aside, and
 // no packet is missing.
 func TestLiveIsRead(t *testing.T) {
-	tool(t, "tcpreplay")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	if !lab.Isolated(t) {
 		return
 	}
 	for i, trace := range liveTraces {
@@ -42,9 +44,9 @@ func TestLiveIsRead(t *testing.T) {
 }
 
 func compareLive(t *testing.T, id, trace string, workers int) {
-	veth(t, "a"+id, "b"+id)
+	lab.Veth(t, "a"+id, "b"+id)
 	l := startLive(t, "b"+id, "--workers", strconv.Itoa(workers))
-	sent := replay(t, "a"+id, "--multiplier=1", classic(t, trace))
+	sent := lab.Replay(t, "a"+id, "--multiplier=1", classic(t, trace))
 	l.stop()
 	if l.cameIn() != sent || l.drops() != 0 || l.read() != sent {
 		t.Errorf("sent %d, came in %d, dropped %d, read %d", sent, l.cameIn(), l.drops(), l.read())
@@ -67,27 +69,13 @@ func classic(t *testing.T, trace string) string {
 		return trace
 	}
 	path := filepath.Join(t.TempDir(), "classic.pcap")
-	run(t, "editcap -F pcap %s %s", trace, path)
+	lab.Run(t, "editcap -F pcap %s %s", trace, path)
 	return path
-}
-
-var sentPackets = regexp.MustCompile(`Successful packets: +(\d+)`)
-
-// replay sends traces and returns how many packets were sent.
-func replay(t *testing.T, iface, speed string, traces ...string) uint64 {
-	t.Helper()
-	out := run(t, "tcpreplay -i %s %s %s", iface, speed, strings.Join(traces, " "))
-	m := sentPackets.FindStringSubmatch(out)
-	if m == nil {
-		t.Fatalf("tcpreplay says\n%s", out)
-	}
-	n, _ := strconv.ParseUint(m[1], 10, 64)
-	return n
 }
 
 // live is a running meter on interfaces.
 type live struct {
-	*process
+	*lab.Process
 	file string
 }
 
@@ -95,21 +83,21 @@ type live struct {
 func startLive(t *testing.T, iface string, args ...string) *live {
 	t.Helper()
 	l := &live{file: filepath.Join(t.TempDir(), "live.jsonl")}
-	l.process = start(t, meter, append([]string{"run", "-i", iface, "-o", l.file}, args...)...)
-	eventually(t, "the meter reads "+iface, func() bool { return strings.Contains(l.log.String(), "interface is read") })
+	l.Process = lab.Start(t, append([]string{meter, "run", "-i", iface, "-o", l.file}, args...)...)
+	lab.Eventually(t, "the meter reads "+iface, func() bool { return strings.Contains(l.Log.String(), "interface is read") })
 	return l
 }
 
 // stop ends the meter as systemd does.
 func (l *live) stop() {
-	l.t.Helper()
-	l.signal(syscall.SIGTERM)
-	if status := l.wait(); status != 0 {
-		l.t.Errorf("the meter ends with status %d\n%s", status, l.log.String())
+	l.T.Helper()
+	l.Signal(syscall.SIGTERM)
+	if status := l.Wait(); status != 0 {
+		l.T.Errorf("the meter ends with status %d\n%s", status, l.Log.String())
 	}
 }
 
-func (l *live) records() []record { return readRecords(l.t, l.file) }
+func (l *live) records() []record { return readRecords(l.T, l.file) }
 
 var (
 	readLine    = regexp.MustCompile(`(?m)^ +read +([\d,]+) `)
@@ -118,10 +106,10 @@ var (
 
 // account returns a number of what the meter prints at its end.
 func (l *live) account(line *regexp.Regexp, group int) (sum uint64) {
-	l.t.Helper()
-	all := line.FindAllStringSubmatch(l.out.String(), -1)
+	l.T.Helper()
+	all := line.FindAllStringSubmatch(l.Out.String(), -1)
 	if all == nil {
-		l.t.Fatalf("the meter says\n%s", l.out.String())
+		l.T.Fatalf("the meter says\n%s", l.Out.String())
 	}
 	for _, m := range all {
 		n, _ := strconv.ParseUint(strings.ReplaceAll(m[group], ",", ""), 10, 64)
@@ -156,21 +144,21 @@ func timeless(records []record) []string {
 // conversations, to the packet and the octet.
 func TestLiveIsCaptured(t *testing.T) {
 	t.Parallel()
-	tool(t, "tcpreplay")
-	tool(t, "dumpcap")
+	lab.Tool(t, "tcpreplay")
+	lab.Tool(t, "dumpcap")
 	traces := os.Getenv("METER_TRACES")
 	if traces == "" {
 		t.Skip("METER_TRACES names no folder of traces")
 	}
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	files := ethernetTraces(t, traces)
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, workers := range []string{"2"} {
 		captured := filepath.Join(t.TempDir(), "dump.pcap")
-		dump := start(t, tool(t, "dumpcap"), "-i", "b0", "-P", "-s", "0", "-B", "64", "-w", captured)
-		eventually(t, "dumpcap captures", func() bool { return strings.Contains(dump.log.String(), "File:") })
+		dump := lab.Start(t, "dumpcap", "-i", "b0", "-P", "-s", "0", "-B", "64", "-w", captured)
+		lab.Eventually(t, "dumpcap captures", func() bool { return strings.Contains(dump.Log.String(), "File:") })
 		l := startLive(t, "b0", "--workers", workers)
 		whole := 0
 		for _, file := range files { // tcpreplay stops at the first frame that it cannot send
@@ -183,12 +171,12 @@ func TestLiveIsCaptured(t *testing.T) {
 		}
 		l.stop()
 		var seen uint64
-		eventually(t, "dumpcap has all", func() bool {
+		lab.Eventually(t, "dumpcap has all", func() bool {
 			seen = packetsIn(t, captured)
 			return seen == l.read()
 		})
-		dump.signal(syscall.SIGINT)
-		dump.wait()
+		dump.Signal(syscall.SIGINT)
+		dump.Wait()
 		if l.drops() != 0 {
 			t.Errorf("%d of %d packets dropped", l.drops(), seen)
 		}
@@ -214,7 +202,7 @@ var packetsLine = regexp.MustCompile(`(?m)^Number of packets: +(\d+)`)
 // packetsIn returns how many packets a trace holds, which may still grow.
 func packetsIn(t *testing.T, trace string) uint64 {
 	t.Helper()
-	out, _ := exec.Command(tool(t, "capinfos"), "-M", "-c", trace).CombinedOutput()
+	out, _ := exec.Command(lab.Tool(t, "capinfos"), "-M", "-c", trace).CombinedOutput()
 	m := packetsLine.FindSubmatch(out)
 	if m == nil {
 		return 0
@@ -252,8 +240,8 @@ func ethernetTraces(t *testing.T, dir string) (files []string) {
 		t.Fatal(err)
 	}
 	for _, file := range all {
-		cmd := start(t, tool(t, "capinfos"), "-M", "-E", "-c", file)
-		if cmd.wait() == 0 && capinfosLine.MatchString(cmd.out.String()) && !strings.Contains(cmd.log.String(), "cut short") {
+		cmd := lab.Start(t, "capinfos", "-M", "-E", "-c", file)
+		if cmd.Wait() == 0 && capinfosLine.MatchString(cmd.Out.String()) && !strings.Contains(cmd.Log.String(), "cut short") {
 			files = append(files, file)
 		}
 	}

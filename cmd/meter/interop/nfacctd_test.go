@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // nfacctdConf has pmacct's collector print sums of everything that it can tell
@@ -35,25 +37,25 @@ print_output_file_append[x]: true
 // nfacctd starts pmacct's collector.
 func nfacctd(t *testing.T, format string) watcher {
 	return watch(t, "nfacctd", func() watcher {
-		dir, port := t.TempDir(), freePort(t, "udp")
+		dir, port := t.TempDir(), lab.FreePort(t, "udp")
 		conf, result := filepath.Join(dir, "nfacctd.conf"), filepath.Join(dir, "flows.json")
 		if err := os.WriteFile(conf, fmt.Appendf(nil, nfacctdConf, port, result), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := start(t, tool(t, "nfacctd"), "-f", conf)
-		p.listens(port)
-		eventually(t, "nfacctd's plugin is ready", func() bool { return strings.Contains(p.log.String()+p.out.String(), "JSON: setting object handlers") })
+		p := lab.Start(t, "nfacctd", "-f", conf)
+		p.Listens(port)
+		lab.Eventually(t, "nfacctd's plugin is ready", func() bool { return strings.Contains(p.Log.String()+p.Out.String(), "JSON: setting object handlers") })
 		name := format + " split nfacctd"
-		end := func() { p.drained(port); p.signal(syscall.SIGINT) }
-		return watcher{name, format + "://" + local(port), end, func(t *testing.T, trace string, truth []record) {
-			p.wait()
-			log := p.log.String() + p.out.String()
+		end := func() { p.Drained(port); p.Signal(syscall.SIGINT) }
+		return watcher{name, format + "://" + lab.Local(port), end, func(t *testing.T, trace string, truth []record) {
+			p.Wait()
+			log := p.Log.String() + p.Out.String()
 			for line := range strings.Lines(log) {
 				if strings.Contains(line, "WARN") || strings.Contains(line, "ERROR") {
 					t.Errorf("nfacctd says: %s", line)
 				}
 			}
-			eventually(t, "nfacctd writes its sums", func() bool {
+			lab.Eventually(t, "nfacctd writes its sums", func() bool {
 				_, err := os.Stat(result)
 				return err == nil
 			})

@@ -3,51 +3,25 @@
 package interop
 
 import (
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // nfcapd starts nfdump's collector.
 func nfcapd(t *testing.T, format, biflow string) watcher {
 	return watch(t, "nfcapd", func() watcher {
-		dir, port := t.TempDir(), freePort(t, "udp")
-		p := start(t, tool(t, "nfcapd"), "-b", "127.0.0.1", "-p", strconv.Itoa(port), "-w", dir, "-B", "16000000")
-		p.listens(port)
+		n := lab.StartNfcapd(t, "", lab.Local(lab.FreePort(t, "udp")))
 		name := format + " " + biflow + " nfcapd"
-		end := func() { p.drained(port); p.signal(syscall.SIGTERM) }
-		return watcher{name, format + "://" + local(port), end, func(t *testing.T, trace string, truth []record) {
-			p.wait()
-			checkNfcapdLog(t, p.out.String()+p.log.String())
-			text := output(t, "nfdump", "-R", dir, "-q", "-N", "-6", "-o", "fmt:%ts %te %sa %da %sp %dp %pr %flg %ipkt %ibyt %opkt %obyt")
+		return watcher{name, format + "://" + lab.Local(n.Port), n.Stop, func(t *testing.T, trace string, truth []record) {
+			n.Check()
+			text := n.Flows("%ts %te %sa %da %sp %dp %pr %flg %ipkt %ibyt %opkt %obyt")
 			compare(t, name, trace, nfdumpAccount(t, text), forNfdump(format, biflow, truth))
 		}}
 	})
-}
-
-// checkNfcapdLog looks for complaints in what nfcapd said, above all in its
-// last account.
-func checkNfcapdLog(t *testing.T, log string) {
-	t.Helper()
-	complaint := regexp.MustCompile(`(?i)unknown|malformed|corrupt|invalid|mismatch|error: |short packet|no template|skip`)
-	for line := range strings.Lines(log) {
-		if complaint.MatchString(line) {
-			t.Errorf("nfcapd says: %s", line)
-		}
-	}
-	account := regexp.MustCompile(`Sequence Errors: (\d+), Bad Packets: (\d+)`).FindAllStringSubmatch(log, -1)
-	if len(account) == 0 {
-		t.Errorf("nfcapd gives no account:\n%s", log)
-	}
-	for _, a := range account {
-		if a[1] != "0" || a[2] != "0" {
-			t.Errorf("nfcapd: %s", a[0])
-		}
-	}
 }
 
 // nfdumpAccount reads what nfdump prints.

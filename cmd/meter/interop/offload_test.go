@@ -4,13 +4,11 @@ package interop
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // TestOffload sends data with iperf3 between two namespaces, with segmentation
@@ -18,40 +16,21 @@ import (
 // that the kernels say they sent, and the data that iperf3 says arrived, though
 // it sees frames of up to 64 KiB.
 func TestOffload(t *testing.T) {
-	tool(t, "iperf3")
-	tool(t, "ethtool")
-	if !isolated(t) {
+	lab.Tool(t, "iperf3")
+	lab.Tool(t, "ethtool")
+	if !lab.Isolated(t) {
 		return
 	}
-	far := farEnd(t)
-	within := "ip netns exec " + far + " "
+	far := lab.Far(t)
 	for _, mode := range []string{"on", "off"} {
-		for _, where := range []string{"ethtool -K near", within + "ethtool -K far"} {
-			run(t, "%s tso %s gso %s gro %s", where, mode, mode, mode)
-		}
+		lab.Offload(t, far, mode)
 		t.Run("offload="+mode, func(t *testing.T) { iperf(t, far, mode) })
 	}
 }
 
-// farEnd makes another namespace, 192.0.2.2, and an interface that leads there.
-func farEnd(t *testing.T) (far string) {
-	t.Helper()
-	far = fmt.Sprintf("interop-%d", os.Getpid())
-	run(t, "ip netns add %s", far)
-	t.Cleanup(func() { run(t, "ip netns del %s", far) })
-	run(t, "ip link add near type veth peer name far")
-	run(t, "ip link set far netns %s", far)
-	run(t, "ip addr add 192.0.2.1/24 dev near")
-	run(t, "ip link set near up")
-	run(t, "%s", "ip netns exec "+far+" ip addr add 192.0.2.2/24 dev far")
-	run(t, "%s", "ip netns exec "+far+" ip link set far up")
-	return far
-}
-
 func iperf(t *testing.T, far, mode string) {
 	const data = 30 << 20
-	server := start(t, tool(t, "ip"), "netns", "exec", far, "iperf3", "-s", "-1")
-	eventually(t, "iperf3 listens", func() bool { return strings.Contains(server.out.String(), "listening") || listensTCP(far) })
+	server := iperfServer(t, far)
 	m := startLive(t, "near", "--idle", "1h", "--workers", "2", "--filter", "tcp")
 	near0, far0, again0 := segments(t, ""), segments(t, far), again(t)
 	var said struct {
@@ -60,10 +39,10 @@ func iperf(t *testing.T, far, mode string) {
 			Received struct{ Bytes uint64 } `json:"sum_received"`
 		}
 	}
-	if err := json.Unmarshal([]byte(run(t, "iperf3 -J -c 192.0.2.2 -n %d", data)), &said); err != nil {
+	if err := json.Unmarshal([]byte(lab.Output(t, "iperf3", "-J", "-c", "192.0.2.2", "-n", strconv.Itoa(data))), &said); err != nil {
 		t.Fatal(err)
 	}
-	server.wait()
+	server.Wait()
 	near1, far1 := segments(t, ""), segments(t, far)
 	m.stop()
 	if m.drops() != 0 {
@@ -82,46 +61,27 @@ func iperf(t *testing.T, far, mode string) {
 	if octets < said.End.Received.Bytes || octets > said.End.Sent.Bytes+cookie+8+1448*(again(t)-again0) {
 		t.Errorf("%d octets of data, %d were sent and %d arrived", octets, said.End.Sent.Bytes, said.End.Received.Bytes)
 	}
-	large := strings.Contains(m.out.String(), "frames joined or cut by the network card")
+	large := strings.Contains(m.Out.String(), "frames joined or cut by the network card")
 	if large != (mode == "on") {
-		t.Errorf("offload %s, and the meter says\n%s", mode, m.out.String())
+		t.Errorf("offload %s, and the meter says\n%s", mode, m.Out.String())
 	}
 	t.Logf("%d packets there, %d back, %d octets of data", sent, back, octets)
 }
 
-func listensTCP(netns string) bool {
-	out, _ := exec.Command("ip", "netns", "exec", netns, "cat", "/proc/net/tcp6").Output()
-	return strings.Contains(string(out), ":1451 ") // 5201
+// iperfServer starts a server for one client.
+func iperfServer(t *testing.T, netns string) *lab.Process {
+	t.Helper()
+	server := lab.StartIn(t, netns, "iperf3", "-s", "-1")
+	const port = ":1451 " // 5201
+	lab.Eventually(t, "iperf3 listens", func() bool { return strings.Contains(lab.RunIn(t, netns, "cat /proc/net/tcp6"), port) })
+	return server
 }
 
 // segments returns how many TCP segments a namespace has sent, those sent again
 // included.
 func segments(t *testing.T, netns string) uint64 {
-	return tcpCounts(t, netns, "OutSegs") + tcpCounts(t, netns, "RetransSegs")
+	return lab.Counter(t, netns, "Tcp", "OutSegs") + lab.Counter(t, netns, "Tcp", "RetransSegs")
 }
 
 // again returns how many segments were sent again here.
-func again(t *testing.T) uint64 { return tcpCounts(t, "", "RetransSegs") }
-
-// tcpCounts returns one of the kernel's counts of TCP (RFC 4022).
-func tcpCounts(t *testing.T, netns, name string) uint64 {
-	t.Helper()
-	text := ""
-	if netns == "" {
-		raw, err := os.ReadFile("/proc/self/net/snmp")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = string(raw)
-	} else {
-		text = run(t, "ip netns exec %s cat /proc/net/snmp", netns)
-	}
-	var names, values []string
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "Tcp:") {
-			names, values = values, strings.Fields(line)
-		}
-	}
-	n, _ := strconv.ParseUint(values[slices.Index(names, name)], 10, 64)
-	return n
-}
+func again(t *testing.T) uint64 { return lab.Counter(t, "", "Tcp", "RetransSegs") }

@@ -5,23 +5,22 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // service is a running `meter run` whose trace is a pipe.
 type service struct {
-	*process
+	*lab.Process
 	trace *os.File
 	port  int    // of the metrics
 	lines string // path of the JSON lines
@@ -30,7 +29,7 @@ type service struct {
 func startService(t *testing.T) *service {
 	t.Helper()
 	path, trace := fifo(t)
-	s := &service{trace: trace, port: freePort(t, "tcp"), lines: filepath.Join(t.TempDir(), "flows.jsonl")}
+	s := &service{trace: trace, port: lab.FreePort(t, "tcp"), lines: filepath.Join(t.TempDir(), "flows.jsonl")}
 	conf := filepath.Join(t.TempDir(), "meter.yaml")
 	text := fmt.Sprintf(`meter:
   inputs:
@@ -49,36 +48,22 @@ rulesets:
 exporters:
   - jsonl: {path: %s}
   - prometheus: {listen: "%s"}
-`, path, s.lines, local(s.port))
+`, path, s.lines, lab.Local(s.port))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.process = start(t, meter, "run", "-c", conf)
-	eventually(t, "metrics are served", func() bool { return strings.Contains(s.log.String(), "serving metrics") })
+	s.Process = lab.Start(t, meter, "run", "-c", conf)
+	lab.Eventually(t, "metrics are served", func() bool { return strings.Contains(s.Log.String(), "serving metrics") })
 	return s
 }
 
 func (s *service) get(path string) string {
-	s.t.Helper()
-	text, err := get("http://" + local(s.port) + path)
+	s.T.Helper()
+	text, err := lab.Get("http://" + lab.Local(s.port) + path)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return text
-}
-
-// get returns a page; an error if it is answered with other than 200.
-func get(url string) (string, error) {
-	resp, err := http.Get(url)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return string(text), err
 }
 
 // metric is a line of the page: name, labels and value.
@@ -127,39 +112,30 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 	page := s.get("/metrics")
-	t.Run("promtool", func(t *testing.T) { lint(t, page) })
+	t.Run("promtool", func(t *testing.T) { lab.Promtool(t, page) })
 	t.Run("prometheus", func(t *testing.T) { compareScraped(t, s.port, series(t, page)) })
 
 	s.trace.Close() // the trace ends, and with it the run
-	if status := s.wait(); status != 0 {
-		t.Errorf("exit status %d\n%s", status, s.log.String())
+	if status := s.Wait(); status != 0 {
+		t.Errorf("exit status %d\n%s", status, s.Log.String())
 	}
-	compareBalance(t, series(t, page), s.out.String(), readRecords(t, s.lines))
-}
-
-// lint has promtool look at the page.
-func lint(t *testing.T, page string) {
-	cmd := exec.Command(tool(t, "promtool"), "check", "metrics")
-	cmd.Stdin = strings.NewReader(page)
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool: %v\n%s", err, out)
-	}
+	compareBalance(t, series(t, page), s.Out.String(), readRecords(t, s.lines))
 }
 
 // compareScraped has a Prometheus scrape the page, and compares every series
 // that it then has.
 func compareScraped(t *testing.T, from int, want map[string]float64) {
-	dir, port := t.TempDir(), freePort(t, "tcp")
+	dir, port := t.TempDir(), lab.FreePort(t, "tcp")
 	conf := filepath.Join(dir, "prometheus.yml")
-	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: meter, static_configs: [{targets: [%q]}]}]\n", local(from))
+	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: meter, static_configs: [{targets: [%q]}]}]\n", lab.Local(from))
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	start(t, tool(t, "prometheus"), "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+local(port))
-	query := "http://" + local(port) + "/api/v1/query?query=" + url.QueryEscape(`{__name__=~"meter_.+"}`)
+	lab.Start(t, "prometheus", "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+lab.Local(port))
+	query := "http://" + lab.Local(port) + "/api/v1/query?query=" + url.QueryEscape(`{__name__=~"meter_.+"}`)
 	var got map[string]float64
-	eventually(t, "prometheus has scraped", func() bool {
-		answer, err := get(query)
+	lab.Eventually(t, "prometheus has scraped", func() bool {
+		answer, err := lab.Get(query)
 		if err != nil { // it is still starting
 			return false
 		}

@@ -9,17 +9,19 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // TestReloads: under load, a hundred reloads change one rule set and one
 // exporter. No packet is missing in the account, none in the records of the rule
 // set that stays, whose flows go on; what is wrong changes nothing.
 func TestReloads(t *testing.T) {
-	tool(t, "tcpreplay")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	dir := t.TempDir()
 	config, stays := filepath.Join(dir, "c.yaml"), filepath.Join(dir, "stays.jsonl")
 	write := func(i int) {
@@ -32,24 +34,24 @@ func TestReloads(t *testing.T) {
 		}
 	}
 	write(0)
-	m := &live{process: start(t, meter, "run", "-c", config), file: stays}
-	eventually(t, "the meter reads b0", func() bool { return strings.Contains(m.log.String(), "interface is read") })
+	m := &live{Process: lab.Start(t, meter, "run", "-c", config), file: stays}
+	lab.Eventually(t, "the meter reads b0", func() bool { return strings.Contains(m.Log.String(), "interface is read") })
 	replayed := make(chan uint64, 1)
 	go func() {
-		replayed <- replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
+		replayed <- lab.Replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
 	}()
 	for i := 1; i <= 100; i++ {
 		write(i)
-		if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		if err := m.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, fmt.Sprintf("reload %d", i), func() bool {
-			return strings.Count(m.log.String(), "the configuration was") == i
+		lab.Eventually(t, fmt.Sprintf("reload %d", i), func() bool {
+			return strings.Count(m.Log.String(), "the configuration was") == i
 		})
 	}
 	sent := <-replayed
 	m.stop()
-	if n := strings.Count(m.log.String(), "was not reloaded"); n != 10 {
+	if n := strings.Count(m.Log.String(), "was not reloaded"); n != 10 {
 		t.Errorf("%d of 10 mistakes were refused", n)
 	}
 	if m.read() != sent || m.cameIn() != sent || m.drops() != 0 {

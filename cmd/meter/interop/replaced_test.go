@@ -11,36 +11,33 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // TestReplacedInputs: under load, reloads replace one input and take another away
 // and back. No counter ever falls, and in the end they are what the accounts of
 // all inputs that there were say.
 func TestReplacedInputs(t *testing.T) {
-	tool(t, "tcpreplay")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
-	config, port := filepath.Join(t.TempDir(), "c.yaml"), freePort(t, "tcp")
+	lab.Veth(t, "a0", "b0")
+	config, port := filepath.Join(t.TempDir(), "c.yaml"), lab.FreePort(t, "tcp")
 	write := func(i int) {
 		also := ""
 		if i%3 == 0 {
 			also = ", {name: also, interface: a0}"
 		}
-		text := fmt.Sprintf(replacedConfig, 200+i, also, local(port))
+		text := fmt.Sprintf(replacedConfig, 200+i, also, lab.Local(port))
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(0)
-	m := &live{process: start(t, meter, "run", "-c", config)}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(m.log.String())
-		}
-	})
-	eventually(t, "the meter serves its pages", func() bool { return strings.Contains(m.log.String(), "serving metrics") })
+	m := &live{Process: lab.Start(t, meter, "run", "-c", config)}
+	lab.Eventually(t, "the meter serves its pages", func() bool { return strings.Contains(m.Log.String(), "serving metrics") })
 	w := &counterWatch{t: t, port: port, last: map[string]float64{}}
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -56,17 +53,17 @@ func TestReplacedInputs(t *testing.T) {
 	}()
 	replayed := make(chan uint64, 1)
 	go func() {
-		replayed <- replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
+		replayed <- lab.Replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
 	}()
 	const reloads = 15
 	for i := 1; i <= reloads; i++ {
 		time.Sleep(200 * time.Millisecond)
 		write(i)
-		if err := m.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		if err := m.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, fmt.Sprintf("reload %d", i), func() bool {
-			return strings.Count(m.log.String(), "the configuration was reloaded") == i
+		lab.Eventually(t, fmt.Sprintf("reload %d", i), func() bool {
+			return strings.Count(m.Log.String(), "the configuration was reloaded") == i
 		})
 	}
 	sent := <-replayed
@@ -79,8 +76,8 @@ func TestReplacedInputs(t *testing.T) {
 	if read != m.read() || verdicts != read || m.read() < sent {
 		t.Errorf("/metrics has %d packets and %d verdicts, the accounts %d; %d were sent", read, verdicts, m.read(), sent)
 	}
-	if n := strings.Count(m.out.String(), ", until the reload of "); n != reloads+reloads/3 {
-		t.Errorf("%d inputs ended, want %d\n%s", n, reloads+reloads/3, m.out.String())
+	if n := strings.Count(m.Out.String(), ", until the reload of "); n != reloads+reloads/3 {
+		t.Errorf("%d inputs ended, want %d\n%s", n, reloads+reloads/3, m.Out.String())
 	}
 	t.Logf("%d sent, %d read, looked %d times, saw %d inputs drain", sent, m.read(), w.looks, w.draining)
 }
@@ -100,7 +97,7 @@ type counterWatch struct {
 }
 
 func (w *counterWatch) look() {
-	page, err := get("http://" + local(w.port) + "/metrics")
+	page, err := lab.Get("http://" + lab.Local(w.port) + "/metrics")
 	if err != nil {
 		w.t.Error(err)
 		return
@@ -115,7 +112,7 @@ func (w *counterWatch) look() {
 		}
 		w.last[name] = v
 	}
-	page, err = get("http://" + local(w.port) + "/status")
+	page, err = lab.Get("http://" + lab.Local(w.port) + "/status")
 	var s struct{ Inputs []struct{ State string } }
 	if err == nil {
 		err = json.Unmarshal([]byte(page), &s)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // rotations is how often TestRotate has the files moved away.
@@ -19,12 +21,12 @@ const rotations = 12
 // sends SIGHUP, also while there is a mistake in the configuration. Records go on
 // in new files, and in each kind of file are all packets.
 func TestRotate(t *testing.T) {
-	tool(t, "tcpreplay")
-	logrotate := tool(t, "logrotate")
-	if !isolated(t) {
+	lab.Tool(t, "tcpreplay")
+	logrotate := lab.Tool(t, "logrotate")
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "c.yaml")
 	write := func(more string) {
@@ -33,27 +35,27 @@ func TestRotate(t *testing.T) {
 		}
 	}
 	write("")
-	m := &live{process: start(t, meter, "run", "-c", config, "-o", filepath.Join(dir, "flag.jsonl"))}
+	m := &live{Process: lab.Start(t, meter, "run", "-c", config, "-o", filepath.Join(dir, "flag.jsonl"))}
 	allThere := func() bool { return there(dir, "flows.jsonl", "flows.csv", "flows.ipfix", "flag.jsonl") }
-	eventually(t, "the meter has its files", allThere)
+	lab.Eventually(t, "the meter has its files", allThere)
 	rules := filepath.Join(dir, "logrotate.conf")
-	if err := os.WriteFile(rules, fmt.Appendf(nil, rotation, dir, dir, dir, m.cmd.Process.Pid), 0o600); err != nil {
+	if err := os.WriteFile(rules, fmt.Appendf(nil, rotation, dir, dir, dir, m.Cmd.Process.Pid), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	replayed := make(chan uint64, 1)
 	go func() {
-		replayed <- replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
+		replayed <- lab.Replay(t, "a0", "--pps=8000 --loop=150", "../../../testdata/http-tls.pcap")
 	}()
 	for i := 1; i <= rotations; i++ {
 		write(map[bool]string{true: "mistake: 1\n"}[i%3 == 0])
-		run(t, "%s -f -s %s %s", logrotate, filepath.Join(dir, "state"), rules)
-		eventually(t, fmt.Sprintf("reload %d", i), func() bool {
-			return strings.Count(m.log.String(), "the configuration was") == i && allThere()
+		lab.Run(t, "%s -f -s %s %s", logrotate, filepath.Join(dir, "state"), rules)
+		lab.Eventually(t, fmt.Sprintf("reload %d", i), func() bool {
+			return strings.Count(m.Log.String(), "the configuration was") == i && allThere()
 		})
 	}
 	sent := <-replayed
 	m.stop()
-	if n := strings.Count(m.log.String(), "was not reloaded"); n != rotations/3 {
+	if n := strings.Count(m.Log.String(), "was not reloaded"); n != rotations/3 {
 		t.Errorf("%d of %d mistakes were refused", n, rotations/3)
 	}
 	if m.read() != sent || m.drops() != 0 {
@@ -70,9 +72,6 @@ func TestRotate(t *testing.T) {
 		if sum != sent || len(files) != rotations+1 {
 			t.Errorf("%s: %d packets in %d files, %d were sent", name, sum, len(files), sent)
 		}
-	}
-	if t.Failed() {
-		t.Log(m.log.String())
 	}
 }
 

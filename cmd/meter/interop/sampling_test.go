@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
+
+	"flowmeter/meter/lab"
 )
 
 // scaledTraces are metered as two inputs: of the first one packet in 4, of the
@@ -82,24 +83,20 @@ func TestSamplingNfcapd(t *testing.T) {
 				continue // nfcapd keeps the rate of the first packet of an exporter
 			}
 			t.Run(fmt.Sprint(format, rates), func(t *testing.T) {
-				dir, port := t.TempDir(), freePort(t, "udp")
-				p := start(t, tool(t, "nfcapd"), "-b", "127.0.0.1", "-p", strconv.Itoa(port), "-w", dir, "-B", "16000000")
-				p.listens(port)
-				plain, want := runSampled(t, format+"://"+local(port), "pair", rates[0], rates[1])
-				p.drained(port)
-				p.signal(syscall.SIGTERM)
-				p.wait()
+				n := lab.StartNfcapd(t, "", lab.Local(lab.FreePort(t, "udp")))
+				plain, want := runSampled(t, format+"://"+lab.Local(n.Port), "pair", rates[0], rates[1])
+				n.Stop()
 				if format != "ipfix" { // there it takes options for flows that were lost
-					checkNfcapdLog(t, p.out.String()+p.log.String())
+					n.Check()
 				}
 				var got both
-				for line := range strings.Lines(output(t, "nfdump", "-R", dir, "-q", "-N", "-o", "fmt:%ipkt %ibyt %opkt %obyt")) {
+				for line := range strings.Lines(n.Flows("%ipkt %ibyt %opkt %obyt")) {
 					f := strings.Fields(line)
 					got.packets += number(t, f[0]) + number(t, f[2])
 					got.octets += number(t, f[1]) + number(t, f[3])
 				}
 				if got != want {
-					t.Errorf("nfdump shows %v, want %v (not scaled: %v)\n%s", got, want, plain, p.log.String())
+					t.Errorf("nfdump shows %v, want %v (not scaled: %v)", got, want, plain)
 				}
 				if format != "netflow5" {
 					nearTruth(t, got)
@@ -130,19 +127,19 @@ func TestSamplingNfacctd(t *testing.T) {
 	for _, format := range []string{"ipfix", "netflow9", "netflow5"} {
 		for _, rates := range samplings {
 			t.Run(fmt.Sprint(format, rates), func(t *testing.T) {
-				dir, port := t.TempDir(), freePort(t, "udp")
+				dir, port := t.TempDir(), lab.FreePort(t, "udp")
 				conf, result := filepath.Join(dir, "nfacctd.conf"), filepath.Join(dir, "flows.json")
 				if err := os.WriteFile(conf, fmt.Appendf(nil, nfacctdScales, port, result), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				p := start(t, tool(t, "nfacctd"), "-f", conf)
-				p.listens(port)
-				eventually(t, "nfacctd's plugin is ready", func() bool { return strings.Contains(p.log.String()+p.out.String(), "JSON: setting object handlers") })
-				plain, want := runSampled(t, format+"://"+local(port), "split", rates[0], rates[1])
-				p.drained(port)
-				p.signal(syscall.SIGINT)
-				p.wait()
-				eventually(t, "nfacctd writes its sums", func() bool {
+				p := lab.Start(t, "nfacctd", "-f", conf)
+				p.Listens(port)
+				lab.Eventually(t, "nfacctd's plugin is ready", func() bool { return strings.Contains(p.Log.String()+p.Out.String(), "JSON: setting object handlers") })
+				plain, want := runSampled(t, format+"://"+lab.Local(port), "split", rates[0], rates[1])
+				p.Drained(port)
+				p.Signal(syscall.SIGINT)
+				p.Wait()
+				lab.Eventually(t, "nfacctd writes its sums", func() bool {
 					_, err := os.Stat(result)
 					return err == nil
 				})
@@ -151,7 +148,7 @@ func TestSamplingNfacctd(t *testing.T) {
 					got.packets, got.octets = got.packets+r.number("packets"), got.octets+r.number("bytes")
 				}
 				if got != want {
-					t.Errorf("nfacctd shows %v, want %v (not scaled: %v)\n%s", got, want, plain, p.log.String())
+					t.Errorf("nfacctd shows %v, want %v (not scaled: %v)\n%s", got, want, plain, p.Log.String())
 				}
 			})
 		}
@@ -169,11 +166,11 @@ func TestSamplingOnTheWire(t *testing.T) {
 	} {
 		r := &recorder{}
 		port := r.open(t, "udp")
-		runSampled(t, format+"://"+local(port), "pair", 4, 1)
+		runSampled(t, format+"://"+lab.Local(port), "pair", 4, 1)
 		messages := r.all(t, "udp", port)
 		path := t.TempDir() + "/export.pcap"
 		writeDatagrams(t, path, messages)
-		text := output(t, "tshark", "-r", path, "-V", "-d", "udp.port==4739,cflow")
+		text := lab.Output(t, "tshark", "-r", path, "-V", "-d", "udp.port==4739,cflow")
 		for _, want := range shows {
 			if !strings.Contains(strings.ToLower(text), strings.ToLower(want)) {
 				t.Errorf("%s: tshark does not say %q", format, want)

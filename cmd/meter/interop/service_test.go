@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // writeFile writes a file into a folder of the test and returns its path.
@@ -37,14 +39,14 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	port := freePort(t, "tcp")
+	port := lab.FreePort(t, "tcp")
 	conf := writeFile(t, "meter.yaml", fmt.Sprintf("meter: {inputs: [{traces: [%q]}]}\nlog: {format: journal}\n", path))
-	cmd := exec.Command(meter, "run", "-c", conf, "--web.listen-address", local(port))
+	cmd := exec.Command(meter, "run", "-c", conf, "--web.listen-address", lab.Local(port))
 	cmd.Env = []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=1000000"}
-	p := startCommand(t, cmd)
+	p := lab.StartCommand(t, cmd)
 
 	fed := notified(t, manager, "READY=1\nSTATUS=")
-	if _, err := get("http://" + local(port) + "/-/ready"); err != nil {
+	if _, err := lab.Get("http://" + lab.Local(port) + "/-/ready"); err != nil {
 		t.Error("not ready when systemd is told so:", err)
 	}
 	for begun := time.Now(); fed < 3; fed++ {
@@ -53,18 +55,18 @@ func TestSystemd(t *testing.T) {
 			t.Error("the watchdog would have bitten")
 		}
 	}
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	notified(t, manager, "STOPPING=1")
-	if status := p.wait(); status != 0 {
+	if status := p.Wait(); status != 0 {
 		t.Errorf("exit status %d", status)
 	}
-	for line := range strings.Lines(p.log.String()) {
+	for line := range strings.Lines(p.Log.String()) {
 		if !regexp.MustCompile(`^<[3467]>msg=`).MatchString(line) {
 			t.Errorf("not for the journal: %s", line)
 		}
 	}
-	if !strings.Contains(p.log.String(), `<6>msg="serving metrics" url=http://`+local(port)) {
-		t.Errorf("log:\n%s", p.log.String())
+	if !strings.Contains(p.Log.String(), `<6>msg="serving metrics" url=http://`+lab.Local(port)) {
+		t.Errorf("log:\n%s", p.Log.String())
 	}
 }
 
@@ -73,7 +75,7 @@ func TestSystemd(t *testing.T) {
 func notified(t *testing.T, manager *net.UnixConn, want string) (fed int) {
 	t.Helper()
 	b := make([]byte, 4096)
-	manager.SetReadDeadline(time.Now().Add(patience))
+	manager.SetReadDeadline(time.Now().Add(lab.Patience))
 	for {
 		n, err := manager.Read(b)
 		if err != nil {
@@ -104,15 +106,15 @@ func TestSocketActivation(t *testing.T) {
 	conf := writeFile(t, "meter.yaml", fmt.Sprintf("meter: {inputs: [{traces: [%q]}]}\nweb: {systemd_socket: true}\n", path))
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"`, "sh", meter, "run", "-c", conf)
 	cmd.ExtraFiles = []*os.File{socket}
-	p := startCommand(t, cmd)
+	p := lab.StartCommand(t, cmd)
 	socket.Close()
-	page, err := get("http://" + l.Addr().String() + "/metrics") // waits in the socket's queue
+	page, err := lab.Get("http://" + l.Addr().String() + "/metrics") // waits in the socket's queue
 	if err != nil || !strings.Contains(page, "meter_build_info{") {
-		t.Errorf("%v in %s\n%s", err, page, p.log.String())
+		t.Errorf("%v in %s\n%s", err, page, p.Log.String())
 	}
-	p.signal(syscall.SIGTERM)
-	if status := p.wait(); status != 0 {
-		t.Errorf("exit status %d\n%s", status, p.log.String())
+	p.Signal(syscall.SIGTERM)
+	if status := p.Wait(); status != 0 {
+		t.Errorf("exit status %d\n%s", status, p.Log.String())
 	}
 
 	_, _, stderr := runMeter(t, "run", "-c", conf)
@@ -151,10 +153,10 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.trace.Close()
-	if status := s.wait(); status != 0 {
-		t.Errorf("exit status %d\n%s", status, s.log.String())
+	if status := s.Wait(); status != 0 {
+		t.Errorf("exit status %d\n%s", status, s.Log.String())
 	}
-	read := balanceRow(t, s.out.String(), "read")
+	read := balanceRow(t, s.Out.String(), "read")
 	if len(got.Inputs) != 1 || len(got.Inputs[0].Traces) != 1 || got.Inputs[0].Packets != read || got.Balance.Packets != read || !got.Balance.Closes {
 		t.Errorf("%+v, %d packets were read", got, read)
 	}
@@ -177,13 +179,13 @@ func TestScrapeOverTLS(t *testing.T) {
   client_ca_file: %[1]s
 basic_auth_users: {prometheus: %[3]q}
 `, in("cert.pem"), in("key.pem"), hashOf(t, "secret")))
-	if out, err := exec.Command(tool(t, "promtool"), "check", "web-config", webConf).CombinedOutput(); err != nil {
+	if out, err := exec.Command(lab.Tool(t, "promtool"), "check", "web-config", webConf).CombinedOutput(); err != nil {
 		t.Fatalf("promtool does not take the file either: %v\n%s", err, out)
 	}
-	port, promPort := freePort(t, "tcp"), freePort(t, "tcp")
-	conf := writeFile(t, "meter.yaml", fmt.Sprintf("meter: {inputs: [{traces: [%q]}]}\nweb: {listen: %q, config_file: %q}\n", path, local(port), webConf))
-	s := start(t, meter, "run", "-c", conf)
-	eventually(t, "metrics are served", func() bool { return strings.Contains(s.log.String(), "url=https://"+local(port)) })
+	port, promPort := lab.FreePort(t, "tcp"), lab.FreePort(t, "tcp")
+	conf := writeFile(t, "meter.yaml", fmt.Sprintf("meter: {inputs: [{traces: [%q]}]}\nweb: {listen: %q, config_file: %q}\n", path, lab.Local(port), webConf))
+	s := lab.Start(t, meter, "run", "-c", conf)
+	lab.Eventually(t, "metrics are served", func() bool { return strings.Contains(s.Log.String(), "url=https://"+lab.Local(port)) })
 
 	prom := writeFile(t, "prometheus.yml", fmt.Sprintf(`global: {scrape_interval: 1s}
 scrape_configs:
@@ -202,10 +204,10 @@ scrape_configs:
     tls_config: {ca_file: %[1]s}
     basic_auth: {username: prometheus, password: secret}
     static_configs: *at
-`, in("cert.pem"), in("key.pem"), local(port)))
-	start(t, tool(t, "prometheus"), "--config.file="+prom, "--storage.tsdb.path="+in("data"), "--web.listen-address="+local(promPort))
+`, in("cert.pem"), in("key.pem"), lab.Local(port)))
+	lab.Start(t, "prometheus", "--config.file="+prom, "--storage.tsdb.path="+in("data"), "--web.listen-address="+lab.Local(promPort))
 	up := func(job string) string {
-		answer, err := get("http://" + local(promPort) + "/api/v1/query?query=up%7Bjob%3D%22" + job + "%22%7D")
+		answer, err := lab.Get("http://" + lab.Local(promPort) + "/api/v1/query?query=up%7Bjob%3D%22" + job + "%22%7D")
 		if err != nil {
 			return ""
 		}
@@ -216,10 +218,10 @@ scrape_configs:
 		return m[1]
 	}
 	for job, want := range map[string]string{"allowed": "1", "wrong-password": "0", "no-certificate": "0"} {
-		eventually(t, job+" is up: "+want, func() bool { return up(job) == want })
+		lab.Eventually(t, job+" is up: "+want, func() bool { return up(job) == want })
 	}
-	s.signal(syscall.SIGTERM)
-	if status := s.wait(); status != 0 {
-		t.Error(errors.New(s.log.String()))
+	s.Signal(syscall.SIGTERM)
+	if status := s.Wait(); status != 0 {
+		t.Error(errors.New(s.Log.String()))
 	}
 }

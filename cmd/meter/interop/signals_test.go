@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // halfTrace is the beginning of a trace, cut in the middle of a packet.
@@ -27,11 +29,11 @@ func TestSignalWhileReading(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			path, end := fifo(t)
 			lines := filepath.Join(t.TempDir(), "flows.jsonl")
-			p := start(t, meter, "read", "-o", lines, path)
+			p := lab.Start(t, meter, "read", "-o", lines, path)
 			feed(t, end, halfTrace(t))
-			p.signal(sig)
-			if status := p.wait(); status != 128+int(sig) {
-				t.Errorf("exit status %d, want %d\n%s", status, 128+int(sig), p.log.String())
+			p.Signal(sig)
+			if status := p.Wait(); status != 128+int(sig) {
+				t.Errorf("exit status %d, want %d\n%s", status, 128+int(sig), p.Log.String())
 			}
 			records := readRecords(t, lines)
 			forced := 0
@@ -40,10 +42,10 @@ func TestSignalWhileReading(t *testing.T) {
 					forced++
 				}
 			}
-			total, counted := accountOf(records).total(), balanceRow(t, p.out.String(), "counted")
+			total, counted := accountOf(records).total(), balanceRow(t, p.Out.String(), "counted")
 			t.Logf("%v: %d records, %d forced out, %d packets; the balance has %d", sig, len(records), forced, total.packets+total.reversePackets, counted)
 			if forced == 0 || counted == 0 || total.packets+total.reversePackets != counted {
-				t.Errorf("%d records, %d forced out, packets %+v, balance:\n%s", len(records), forced, total, p.out.String())
+				t.Errorf("%d records, %d forced out, packets %+v, balance:\n%s", len(records), forced, total, p.Out.String())
 			}
 		})
 	}
@@ -58,13 +60,13 @@ func TestSignalWhileRunning(t *testing.T) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, meter, "run", "-c", conf)
+	p := lab.Start(t, meter, "run", "-c", conf)
 	feed(t, end, halfTrace(t))
-	p.signal(syscall.SIGTERM)
-	if status := p.wait(); status != 0 {
-		t.Errorf("exit status %d\n%s", status, p.log.String())
+	p.Signal(syscall.SIGTERM)
+	if status := p.Wait(); status != 0 {
+		t.Errorf("exit status %d\n%s", status, p.Log.String())
 	}
-	total, counted := accountOf(readRecords(t, lines)).total(), balanceRow(t, p.out.String(), "counted")
+	total, counted := accountOf(readRecords(t, lines)).total(), balanceRow(t, p.Out.String(), "counted")
 	if counted == 0 || total.packets+total.reversePackets != counted {
 		t.Errorf("records have %+v, the balance %d packets", total, counted)
 	}

@@ -4,15 +4,15 @@ package interop
 
 import (
 	"context"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // soakVariable lengthens TestSoak, as 15m.
@@ -22,20 +22,17 @@ const soakVariable = "METER_SOAK"
 // minutes: memory and goroutines stay, and the balance closes at every look.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	span := 2 * time.Minute
 	if d, err := time.ParseDuration(os.Getenv(soakVariable)); err == nil {
 		span = d
 	}
-	web := local(freePort(t, "tcp"))
+	web := lab.Local(lab.FreePort(t, "tcp"))
 	m := startLive(t, "lo", "--web.listen-address", web, "--idle", "2s", "--active", "5s", "--workers", "2", "--max-flows", "50000")
-	eventually(t, "the pages are served", func() bool {
-		c, err := net.Dial("tcp", web)
-		if err == nil {
-			c.Close()
-		}
+	lab.Eventually(t, "the pages are served", func() bool {
+		_, err := lab.Get("http://" + web + "/-/healthy")
 		return err == nil
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -63,17 +60,12 @@ var metricLine = regexp.MustCompile(`(?m)^([a-z_]+)(?:\{[^}]*\})? ([0-9.e+]+)$`)
 // look reads the metrics, the largest value of each family.
 func look(t *testing.T, web string) map[string]float64 {
 	t.Helper()
-	resp, err := http.Get("http://" + web + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
+	page, err := lab.Get("http://" + web + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]float64{}
-	for _, line := range metricLine.FindAllStringSubmatch(string(page), -1) {
+	for _, line := range metricLine.FindAllStringSubmatch(page, -1) {
 		v, _ := strconv.ParseFloat(line[2], 64)
 		values[line[1]] = max(values[line[1]], v)
 	}

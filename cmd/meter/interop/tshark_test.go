@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flowmeter/meter/lab"
 )
 
 // dissect has tshark's cflow dissector read a trace of messages to port 4739,
 // or an IPFIX file, and returns what it found and in how many messages.
 func dissect(t *testing.T, path, format, biflow string) (account, int) {
 	t.Helper()
-	text := output(t, "tshark", "-r", path, "-V", "-d", "udp.port==4739,cflow")
+	text := lab.Output(t, "tshark", "-r", path, "-V", "-d", "udp.port==4739,cflow")
 	for _, bad := range []string{"Malformed", "Expert Info (Warning", "Expert Info (Error", "Unexpected"} {
 		if at := strings.Index(text, bad); at >= 0 {
 			t.Errorf("tshark says: …%s", text[max(0, at-400):min(len(text), at+200)])

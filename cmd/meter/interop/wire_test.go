@@ -15,6 +15,8 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+
+	"flowmeter/meter/lab"
 )
 
 // recorder is a socket that keeps the messages that it gets.
@@ -90,11 +92,11 @@ func (r *recorder) all(t *testing.T, network string, port int) [][]byte {
 	if network == "tcp" {
 		select {
 		case <-r.done:
-		case <-time.After(patience):
+		case <-time.After(lab.Patience):
 			t.Fatal("the connection does not end")
 		}
 	} else {
-		(&process{t: t, name: "the test"}).drained(port)
+		lab.Drained(t, os.Getpid(), port)
 		time.Sleep(20 * time.Millisecond) // the last one is on its way to keep
 	}
 	r.mu.Lock()
@@ -112,7 +114,7 @@ func wire(t *testing.T, format, biflow string) []watcher {
 	r := &recorder{}
 	port := r.open(t, network)
 	name := format + " " + biflow
-	all := []watcher{{name + " goflow2", format + "://" + local(port), nil, func(t *testing.T, trace string, truth []record) {
+	all := []watcher{{name + " goflow2", format + "://" + lab.Local(port), nil, func(t *testing.T, trace string, truth []record) {
 		compare(t, name+" goflow2", trace, goflowAccount(t, r.all(t, network, port)), forFields(format, biflow, truth))
 	}}}
 	if network == "tcp" {

@@ -5,7 +5,6 @@ package ring
 import (
 	"fmt"
 	"net"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"flowmeter/meter/capture"
 	"flowmeter/meter/conf"
+	"flowmeter/meter/lab"
 	"flowmeter/meter/packet"
 	"flowmeter/rules"
 )
@@ -20,10 +20,10 @@ import (
 // TestFilterOfTcpdump attaches what tcpdump -ddd prints for the interface, with
 // one worker and two: as many frames come out as tcpdump finds in the trace.
 func TestFilterOfTcpdump(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, tt := range []struct{ trace, expression string }{
 		{"http-tls.pcap", "ip and tcp port 443"}, {"http-tls.pcap", "ip6"}, {"vlan.pcap", "vlan"},
 		{"fragments.pcap", "ip[6:2] & 0x1fff != 0"}, {"http-tls.pcap", "len > 1000"},
@@ -31,15 +31,15 @@ func TestFilterOfTcpdump(t *testing.T) {
 		for workers := 1; workers <= 2; workers++ {
 			cfg := Default()
 			cfg.Interfaces, cfg.Workers = []string{"b0"}, workers
-			cfg.Filter = parse(t, output(t, "tcpdump", "-i", "b0", "-ddd", tt.expression))
+			cfg.Filter = parse(t, lab.Output(t, "tcpdump", "-i", "b0", "-ddd", tt.expression))
 			k := take(t, cfg)
-			replay(t, "a0", testdata(tt.trace), "--topspeed")
+			lab.Replay(t, "a0", "--topspeed", testdata(tt.trace))
 			got, stats := k.close()
 			n := len(got[0])
 			if workers == 2 {
 				n += len(got[1])
 			}
-			want := strings.Count(output(t, "tcpdump", "-nn", "-t", "-q", "-r", testdata(tt.trace), tt.expression), "\n")
+			want := strings.Count(lab.Output(t, "tcpdump", "-nn", "-t", "-q", "-r", testdata(tt.trace), tt.expression), "\n")
 			if n != want || want == 0 || int(stats[0].Packets) != want {
 				t.Errorf("%s of %s: %d frames, not %d: %+v", tt.expression, tt.trace, n, want, stats[0])
 			}
@@ -47,29 +47,19 @@ func TestFilterOfTcpdump(t *testing.T) {
 	}
 }
 
-// output is what a program prints on standard output.
-func output(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).Output()
-	if err != nil {
-		t.Fatal(name, args, err)
-	}
-	return string(out)
-}
-
 // TestCut captures one octet of each TCP packet: it is there with its length
 // all the same.
 func TestCut(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	cfg := Default()
 	cfg.Interfaces = []string{"b0"}
 	cfg.Cut = assembled(t, bpf.LoadAbsolute{Off: 23, Size: 1}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: packet.ProtoTCP, SkipFalse: 1},
 		bpf.RetConstant{Val: 1}, bpf.RetConstant{Val: 1 << 16})
 	k := take(t, cfg)
-	replay(t, "a0", testdata("http-tls.pcap"), "--topspeed")
+	lab.Replay(t, "a0", "--topspeed", testdata("http-tls.pcap"))
 	got, _ := k.close()
 	want, cut := sent(t, testdata("http-tls.pcap")), 0
 	if len(got[0]) != len(want) {
@@ -93,12 +83,12 @@ func TestCut(t *testing.T) {
 // TestTun reads an interface without link headers: IP packets come in and go
 // out as they are, in the ring of their worker.
 func TestTun(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	tun := openTun(t, "tun0", 0)
-	run(t, "ip addr add 10.98.0.1/24 dev tun0")
-	run(t, "ip link set tun0 up")
+	lab.Run(t, "ip addr add 10.98.0.1/24 dev tun0")
+	lab.Run(t, "ip link set tun0 up")
 	cfg := Default()
 	cfg.Interfaces, cfg.Workers = []string{"tun0"}, 2
 	k := take(t, cfg)
@@ -138,12 +128,12 @@ func TestTun(t *testing.T) {
 // TestOtherLink reads a kind of interface that the packet decoder does not
 // know: the frames come with a cooked header.
 func TestOtherLink(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	const infiniband = 32
 	tun := openTun(t, "tun0", infiniband)
-	run(t, "ip link set tun0 up")
+	lab.Run(t, "ip link set tun0 up")
 	cfg := Default()
 	cfg.Interfaces, cfg.Workers = []string{"tun0"}, 2
 	k := take(t, cfg)
@@ -172,10 +162,10 @@ func TestOtherLink(t *testing.T) {
 // TestCutByRules has the kernel cut what rules ignore: of those frames one
 // octet is copied, and what they were is told beside it.
 func TestCutByRules(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	v, c := conf.Parse("rules.yaml", []byte("- {if: '!ip || icmp', do: ignore}\n- do: count\n"))
 	sets, _ := rules.ParseFile(v, rules.DefaultNetworks())
 	if err := c.Err(); err != nil {
@@ -187,7 +177,7 @@ func TestCutByRules(t *testing.T) {
 	cfg.Cut = k.Cut(sets, nil)
 	for _, trace := range []string{"vlan.pcap", "ping-traceroute.pcap", "http-tls.pcap"} {
 		reader := take(t, cfg)
-		replay(t, "a0", testdata(trace), "--topspeed")
+		lab.Replay(t, "a0", "--topspeed", testdata(trace))
 		got, _ := reader.close()
 		want, cut := sent(t, testdata(trace)), 0
 		if len(got[0]) != len(want) {

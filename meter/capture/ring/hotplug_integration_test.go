@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/lab"
 )
 
 // journal keeps what is logged.
@@ -38,7 +39,7 @@ func (j *journal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(j,
 // up waits until an interface is read, or no longer is.
 func (k *taker) up(name string, want bool) {
 	k.t.Helper()
-	eventually(k.t, name, func() bool {
+	lab.Eventually(k.t, name, func() bool {
 		for _, s := range k.in.Stats() {
 			if s.Name == name {
 				return s.Up == want
@@ -53,39 +54,39 @@ func (k *taker) up(name string, want bool) {
 // number again, nothing that was sent is missing from the accounts, and each
 // event is logged once.
 func TestHotPlug(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	n := len(sent(t, testdata("http-tls.pcap")))
 	for workers := 1; workers <= 2; workers++ {
-		veth(t, "a0", "b0")
+		lab.Veth(t, "a0", "b0")
 		var j journal
 		cfg := Default()
 		cfg.Interfaces, cfg.Workers, cfg.Log = []string{"b?", "c*"}, workers, j.logger()
 		k := take(t, cfg)
-		replay(t, "a0", testdata("http-tls.pcap"), "--topspeed")
-		veth(t, "a1", "b1")
+		lab.Replay(t, "a0", "--topspeed", testdata("http-tls.pcap"))
+		lab.Veth(t, "a1", "b1")
 		k.up("b1", true)
-		replay(t, "a1", testdata("http-tls.pcap"), "--topspeed")
-		run(t, "ip link del a0")
+		lab.Replay(t, "a1", "--topspeed", testdata("http-tls.pcap"))
+		lab.Run(t, "ip link del a0")
 		k.up("b0", false)
-		veth(t, "a0", "b0")
+		lab.Veth(t, "a0", "b0")
 		k.up("b0", true)
-		replay(t, "a0", testdata("http-tls.pcap"), "--topspeed")
-		run(t, "ip link set b1 down")
+		lab.Replay(t, "a0", "--topspeed", testdata("http-tls.pcap"))
+		lab.Run(t, "ip link set b1 down")
 		k.up("b1", false)
-		run(t, "ip link set b1 up")
+		lab.Run(t, "ip link set b1 up")
 		k.up("b1", true)
-		eventually(t, "b1 has a carrier", func() bool { return strings.Contains(run(t, "ip link show a1"), "LOWER_UP") })
-		replay(t, "a1", testdata("http-tls.pcap"), "--topspeed")
-		run(t, "ip link set b1 down")
-		run(t, "ip link set b1 name c1")
-		run(t, "ip link set c1 up")
+		lab.Eventually(t, "b1 has a carrier", func() bool { return strings.Contains(lab.Run(t, "ip link show a1"), "LOWER_UP") })
+		lab.Replay(t, "a1", "--topspeed", testdata("http-tls.pcap"))
+		lab.Run(t, "ip link set b1 down")
+		lab.Run(t, "ip link set b1 name c1")
+		lab.Run(t, "ip link set c1 up")
 		k.up("c1", true)
-		replay(t, "a1", testdata("http-tls.pcap"), "--topspeed")
+		lab.Replay(t, "a1", "--topspeed", testdata("http-tls.pcap"))
 		got, stats := k.close()
-		run(t, "ip link del a0")
-		run(t, "ip link del a1")
+		lab.Run(t, "ip link del a0")
+		lab.Run(t, "ip link del a1")
 
 		counts := map[string]int{}
 		for _, frames := range got {
@@ -115,11 +116,11 @@ func TestHotPlug(t *testing.T) {
 
 // TestDownAtFirst names an interface that is down: it is read once it is up.
 func TestDownAtFirst(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
-	run(t, "ip link set b0 down")
+	lab.Veth(t, "a0", "b0")
+	lab.Run(t, "ip link set b0 down")
 	var j journal
 	cfg := Default()
 	cfg.Interfaces, cfg.Workers, cfg.Log = []string{"b0"}, 2, j.logger()
@@ -127,9 +128,9 @@ func TestDownAtFirst(t *testing.T) {
 	if s := k.in.Stats(); len(s) != 1 || s[0].Up {
 		t.Errorf("%+v", s)
 	}
-	run(t, "ip link set b0 up")
+	lab.Run(t, "ip link set b0 up")
 	k.up("b0", true)
-	replay(t, "a0", testdata("http-tls.pcap"), "--topspeed")
+	lab.Replay(t, "a0", "--topspeed", testdata("http-tls.pcap"))
 	got, _ := k.close()
 	if n := len(sent(t, testdata("http-tls.pcap"))); len(got[0])+len(got[1]) != n || j.count("it is read once it is up") != 1 {
 		t.Errorf("%d and %d frames of %d\n%s", len(got[0]), len(got[1]), n, j.text.String())
@@ -138,7 +139,7 @@ func TestDownAtFirst(t *testing.T) {
 
 // TestNoSuchInterface: the error names it, and those that there are.
 func TestNoSuchInterface(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	cfg := Default()
@@ -161,22 +162,21 @@ func TestNoSuchInterface(t *testing.T) {
 // TestAny reads all interfaces through one socket: each frame has its own
 // interface, tags are in place, and what goes over the loopback is there once.
 func TestAny(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	run(t, "ip link set lo up")
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for workers := 1; workers <= 2; workers++ {
 		cfg := Default()
 		cfg.Interfaces, cfg.Workers = []string{"any"}, workers
 		k := take(t, cfg)
-		replay(t, "a0", testdata("vlan.pcap"), "--topspeed")
-		veth(t, "a1", "b1")
-		replay(t, "a1", testdata("http-tls.pcap"), "--topspeed")
+		lab.Replay(t, "a0", "--topspeed", testdata("vlan.pcap"))
+		lab.Veth(t, "a1", "b1")
+		lab.Replay(t, "a1", "--topspeed", testdata("http-tls.pcap"))
 		const datagrams = 6
 		loop(t, datagrams)
 		got, stats := k.close()
-		run(t, "ip link del a1")
+		lab.Run(t, "ip link del a1")
 
 		byName := map[string][]taken{}
 		for _, frames := range got {
@@ -236,10 +236,9 @@ func loop(t *testing.T, n int) {
 
 // TestLoopback reads lo alone: each packet is there once, coming in.
 func TestLoopback(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	run(t, "ip link set lo up")
 	for workers := 1; workers <= 2; workers++ {
 		cfg := Default()
 		cfg.Interfaces, cfg.Workers = []string{"lo"}, workers
@@ -260,14 +259,14 @@ func TestLoopback(t *testing.T) {
 // TestNewsAreSwift waits for no poll: an interface that is made is read
 // within a moment.
 func TestNewsAreSwift(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	cfg := Default()
 	cfg.Interfaces = []string{"b*"}
 	k := take(t, cfg)
 	start := time.Now()
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	k.up("b0", true)
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("after %v", d)
@@ -278,11 +277,11 @@ func TestNewsAreSwift(t *testing.T) {
 // TestMissedNews is what happens when the kernel had more news than the
 // socket holds: the list of interfaces tells what has become of them.
 func TestMissedNews(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
-	veth(t, "a1", "b1")
+	lab.Veth(t, "a0", "b0")
+	lab.Veth(t, "a1", "b1")
 	cfg := Default()
 	cfg.Interfaces = []string{"b*"}
 	in, err := New(cfg)
@@ -295,16 +294,16 @@ func TestMissedNews(t *testing.T) {
 	defer in.Close()
 	old := in.Stats()[1].Index
 	for range 2 {
-		run(t, "ip link del a0")
-		run(t, "ip link del a1")
-		veth(t, "a1", "b1")
+		lab.Run(t, "ip link del a0")
+		lab.Run(t, "ip link del a1")
+		lab.Veth(t, "a1", "b1")
 		if err := in.compare(); err != nil {
 			t.Fatal(err)
 		}
 		if s := in.Stats(); s[0].Up || !s[1].Up || s[1].Index == old || len(s) != 2 {
 			t.Errorf("%+v", s)
 		}
-		veth(t, "a0", "b0")
+		lab.Veth(t, "a0", "b0")
 		if err := in.compare(); err != nil {
 			t.Fatal(err)
 		}
@@ -317,19 +316,19 @@ func TestMissedNews(t *testing.T) {
 // TestPromiscuous switches the interface, with as many sockets as there are
 // workers, and back.
 func TestPromiscuous(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, on := range []bool{true, false} {
 		cfg := Default()
 		cfg.Interfaces, cfg.Promiscuous, cfg.Workers = []string{"b0"}, on, 2
 		k := take(t, cfg)
-		if got := !strings.Contains(run(t, "ip -d link show b0"), "promiscuity 0"); got != on {
+		if got := !strings.Contains(lab.Run(t, "ip -d link show b0"), "promiscuity 0"); got != on {
 			t.Errorf("promiscuous %v, not %v", got, on)
 		}
 		k.close()
-		if !strings.Contains(run(t, "ip -d link show b0"), "promiscuity 0") {
+		if !strings.Contains(lab.Run(t, "ip -d link show b0"), "promiscuity 0") {
 			t.Error("it stays promiscuous")
 		}
 	}

@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"flowmeter/meter/lab"
 )
 
 // TestCloseEndsWaiting closes an input while its reader waits for a packet.
 func TestCloseEndsWaiting(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	cfg := Default()
 	cfg.Interfaces = []string{"b0"}
 	in, err := New(cfg)
@@ -50,7 +52,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 		if err != io.EOF || time.Since(start) > time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-	case <-time.After(patience):
+	case <-time.After(lab.Patience):
 		t.Fatal("Next waits on")
 	}
 	if _, err := in.Ring(0).Next(0); err != io.EOF {
@@ -76,10 +78,10 @@ func resources(t *testing.T) (rings, files int) {
 // still held: the rings are unmapped and the sockets closed when the last
 // batch is released, and not before.
 func TestNothingIsLeft(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	cfg := Default()
 	cfg.Interfaces, cfg.Workers = []string{"a0", "b0"}, 2
 	take(t, cfg).close()
@@ -95,8 +97,8 @@ func TestNothingIsLeft(t *testing.T) {
 		if err := in.Open(); err != nil {
 			t.Fatal(err)
 		}
-		replay(t, "a0", testdata("http-tls.pcap"), "--topspeed")
-		b, err := in.Ring(0).Next(patience)
+		lab.Replay(t, "a0", "--topspeed", testdata("http-tls.pcap"))
+		b, err := in.Ring(0).Next(lab.Patience)
 		if b == nil || err != nil {
 			t.Fatal(b, err)
 		}
@@ -106,7 +108,7 @@ func TestNothingIsLeft(t *testing.T) {
 		in.Close()
 		octets := len(b.Frames)
 		for {
-			more, err := in.Ring(0).Next(patience)
+			more, err := in.Ring(0).Next(lab.Patience)
 			if err == io.EOF {
 				break
 			}
@@ -137,10 +139,9 @@ func TestNothingIsLeft(t *testing.T) {
 // TestPermission drops what the kernel wants for packet sockets: the error
 // says what to do.
 func TestPermission(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	run(t, "ip link set lo up")
 	var header = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	runtime.LockOSThread() // capabilities are a thread's; it ends with the test
 	none := [2]unix.CapUserData{}

@@ -7,15 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/lab"
 	"flowmeter/meter/packet"
 )
 
@@ -63,61 +61,16 @@ func TestSink(t *testing.T) {
 		}
 	}()
 	fmt.Println("listening")
-	io.Copy(io.Discard, os.Stdin)
+	select {}
 }
 
-// far makes a veth pair whose far end is in the namespace of a sink:
-// 10.99.0.1 at a0 here, 10.99.0.2 there. It returns the sink's process.
-func far(t *testing.T) (pid int) {
+// sink makes another namespace, and starts there what TestSink is.
+func sink(t *testing.T) (netns string) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestSink$")
-	cmd.Env = append(os.Environ(), sinkVariable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	out.Read(make([]byte, 1)) // it listens
-	run(t, "ip link add a0 type veth peer name b0")
-	run(t, fmt.Sprintf("ip link set b0 netns %d", cmd.Process.Pid))
-	run(t, "ip addr add 10.99.0.1/24 dev a0")
-	run(t, "ip link set a0 up")
-	run(t, fmt.Sprintf("nsenter -t %d -n ip addr add 10.99.0.2/24 dev b0", cmd.Process.Pid))
-	run(t, fmt.Sprintf("nsenter -t %d -n ip link set b0 up", cmd.Process.Pid))
-	eventually(t, "a0 has a carrier", func() bool { return strings.Contains(run(t, "ip link show a0"), "LOWER_UP") })
-	return cmd.Process.Pid
-}
-
-// counter is a number of /proc/net/snmp in a process's namespace.
-func counter(t *testing.T, pid int, protocol, name string) int {
-	t.Helper()
-	var names []string
-	for line := range strings.Lines(run(t, fmt.Sprintf("cat /proc/%d/net/snmp", pid))) {
-		f := strings.Fields(line)
-		if f[0] != protocol+":" {
-			continue
-		}
-		for i, n := range names {
-			if n == name {
-				v, _ := strconv.Atoi(f[i])
-				return v
-			}
-		}
-		names = f
-	}
-	t.Fatalf("no %s of %s", name, protocol)
-	return 0
+	netns = lab.Far(t)
+	p := lab.StartIn(t, netns, "env", sinkVariable+"=1", os.Args[0], "-test.run", "^TestSink$")
+	lab.Eventually(t, "the sink listens", func() bool { return strings.Contains(p.Out.String(), "listening") })
+	return netns
 }
 
 // wire sums what frames of a protocol were on the wire, one way.
@@ -147,34 +100,32 @@ func onTheWire(frames []taken, protocol uint8, way capture.Flags) (w wire) {
 // segmentation offload: the packets are those that the sender's kernel says
 // it sent (tcpOutSegs), and the octets are those of the data.
 func TestSegmentsOfTCP(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	there := far(t)
+	there := sink(t)
 	for _, offload := range []string{"on", "off"} {
-		features := " tso " + offload + " gso " + offload + " gro " + offload
-		run(t, "ethtool -K a0"+features)
-		run(t, fmt.Sprintf("nsenter -t %d -n ethtool -K b0%s", there, features))
+		lab.Offload(t, there, offload)
 		for _, how := range []Offload{Segments, Frames} {
-			tcpSegments(t, offload, how, os.Getpid(), capture.Outgoing, upload)
+			tcpSegments(t, offload, how, "", capture.Outgoing, upload)
 			tcpSegments(t, offload, how, there, 0, download)
 		}
 	}
 }
 
-func tcpSegments(t *testing.T, offload string, how Offload, sender int, way capture.Flags, move func(*testing.T)) {
+func tcpSegments(t *testing.T, offload string, how Offload, sender string, way capture.Flags, move func(*testing.T)) {
 	t.Helper()
 	cfg := Default()
-	cfg.Interfaces, cfg.Offload = []string{"a0"}, how
+	cfg.Interfaces, cfg.Offload = []string{"near"}, how
 	k := take(t, cfg)
-	before, repeated := counter(t, sender, "Tcp", "OutSegs"), counter(t, sender, "Tcp", "RetransSegs")
+	before, repeated := lab.Counter(t, sender, "Tcp", "OutSegs"), lab.Counter(t, sender, "Tcp", "RetransSegs")
 	move(t)
-	segments := counter(t, sender, "Tcp", "OutSegs") - before
-	repeated = counter(t, sender, "Tcp", "RetransSegs") - repeated
+	segments := lab.Counter(t, sender, "Tcp", "OutSegs") - before
+	repeated = lab.Counter(t, sender, "Tcp", "RetransSegs") - repeated
 	got, stats := k.close()
 	w := onTheWire(got[0], packet.ProtoTCP, way)
 	t.Logf("offload %s, %v, outgoing %v: %+v; the kernel sent %d segments and repeated %d", offload, how, way != 0, w, segments, repeated)
-	if how == Segments && w.packets != segments+repeated {
+	if how == Segments && uint64(w.packets) != segments+repeated {
 		t.Errorf("%d packets, the kernel sent %d and %d again", w.packets, segments, repeated)
 	}
 	if repeated == 0 && w.payload != transfer {
@@ -188,7 +139,7 @@ func tcpSegments(t *testing.T, offload string, how Offload, sender int, way capt
 // upload sends over TCP and waits until the other end has closed.
 func upload(t *testing.T) {
 	t.Helper()
-	c, err := net.Dial("tcp4", "10.99.0.2:5001")
+	c, err := net.Dial("tcp4", "192.0.2.2:5001")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +154,7 @@ func upload(t *testing.T) {
 // download has the other end send.
 func download(t *testing.T) {
 	t.Helper()
-	c, err := net.Dial("tcp4", "10.99.0.2:5003")
+	c, err := net.Dial("tcp4", "192.0.2.2:5003")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,14 +166,14 @@ func download(t *testing.T) {
 
 // TestSegmentsOfUDP sends datagrams in one frame (UDP_SEGMENT).
 func TestSegmentsOfUDP(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	far(t)
+	sink(t)
 	cfg := Default()
-	cfg.Interfaces = []string{"a0"}
+	cfg.Interfaces = []string{"near"}
 	k := take(t, cfg)
-	c, err := net.Dial("udp4", "10.99.0.2:5002")
+	c, err := net.Dial("udp4", "192.0.2.2:5002")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/lab"
 	"flowmeter/meter/packet"
 )
 
@@ -25,26 +26,20 @@ func sent(t *testing.T, path string) (all []string) {
 // 802.1ad), labels, tunnels.
 var replayed = []string{"http-tls.pcap", "vlan.pcap", "fragments.pcap", "tunnel.pcap", "sip.pcap", "dns.pcap"}
 
-// replay sends a trace out of an interface with tcpreplay.
-func replay(t *testing.T, name, path, speed string) {
-	t.Helper()
-	run(t, fmt.Sprintf("tcpreplay -q %s -i %s %s", speed, name, path))
-}
-
 // TestReplay sends traces over a veth pair: each frame comes out of the ring
 // once, with its octets, its tags in place and its length, in order, and the
 // kernel's count is that of the trace.
 func TestReplay(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, name := range replayed {
 		for _, snaplen := range []int{64, 256, 65535} {
 			cfg := Default()
 			cfg.Interfaces, cfg.Snaplen = []string{"b0"}, snaplen
 			k := take(t, cfg)
-			replay(t, "a0", testdata(name), "--topspeed")
+			lab.Replay(t, "a0", "--topspeed", testdata(name))
 			got, stats := k.close()
 			want := sent(t, testdata(name))
 			equal(t, fmt.Sprintf("%s at snaplen %d", name, snaplen), got[0], want, snaplen)
@@ -89,10 +84,10 @@ func isTagged(frame string) bool {
 // fragments, to two rings: each frame is in the ring of the worker that
 // packet.Shard chooses, in order, and none is missing.
 func TestWorkers(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, name := range replayed {
 		for _, out := range []bool{false, true} {
 			cfg := Default()
@@ -101,7 +96,7 @@ func TestWorkers(t *testing.T) {
 				cfg.Interfaces = []string{"a0"}
 			}
 			k := take(t, cfg)
-			replay(t, "a0", testdata(name), "--topspeed")
+			lab.Replay(t, "a0", "--topspeed", testdata(name))
 			got, stats := k.close()
 			want := make([][]string, cfg.Workers)
 			for _, frame := range sent(t, testdata(name)) {
@@ -135,16 +130,16 @@ func sameOrder(t *testing.T, what string, got []taken, want []string, out bool) 
 // TestEveryPacketIsCounted sends more than a small ring takes: what came out
 // and what the kernel dropped is what was sent.
 func TestEveryPacketIsCounted(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	cfg := Default()
 	cfg.Interfaces, cfg.Workers, cfg.Snaplen = []string{"b0"}, 2, 65535
 	cfg.Size = cfg.minSize()
 	k := take(t, cfg)
 	const loops = 100
-	replay(t, "a0", testdata("iperf3.pcap"), fmt.Sprintf("--topspeed --preload-pcap --loop %d", loops))
+	lab.Replay(t, "a0", fmt.Sprintf("--topspeed --preload-pcap --loop %d", loops), testdata("iperf3.pcap"))
 	got, stats := k.close()
 	want := uint64(loops * len(sent(t, testdata("iperf3.pcap"))))
 	out := uint64(len(got[0]) + len(got[1]))

@@ -14,6 +14,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"flowmeter/meter/capture"
+	"flowmeter/meter/lab"
 	"flowmeter/meter/packet"
 )
 
@@ -56,17 +57,17 @@ func gather(t *testing.T) (path string, frames []string) {
 // TestAllTraces sends every frame of every trace at several speeds: each comes
 // out once, as it was, in the ring of its worker.
 func TestAllTraces(t *testing.T) {
-	if !isolated(t) {
+	if !lab.Isolated(t) {
 		return
 	}
 	path, frames := gather(t)
-	veth(t, "a0", "b0")
+	lab.Veth(t, "a0", "b0")
 	for _, speed := range []string{"--topspeed", "--pps=30000"} {
 		for workers := 1; workers <= 2; workers++ {
 			cfg := Default()
 			cfg.Interfaces, cfg.Workers, cfg.Size = []string{"b0"}, workers, 128<<20
 			k := take(t, cfg)
-			replay(t, "a0", path, speed+" --preload-pcap")
+			lab.Replay(t, "a0", speed+" --preload-pcap", path)
 			got, stats := k.close()
 			want := make([][]string, workers)
 			for _, frame := range frames {
