@@ -19,8 +19,8 @@ type Nfcapd struct {
 }
 
 // StartNfcapd starts a collector at an address, in a namespace where one is
-// named, and waits until it listens.
-func StartNfcapd(t *testing.T, netns, address string) *Nfcapd {
+// named, with flags of its own, and waits until it listens.
+func StartNfcapd(t *testing.T, netns, address string, flags ...string) *Nfcapd {
 	t.Helper()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -28,7 +28,7 @@ func StartNfcapd(t *testing.T, netns, address string) *Nfcapd {
 	}
 	n := &Nfcapd{dir: t.TempDir()}
 	n.Port, _ = strconv.Atoi(port)
-	n.Process = StartIn(t, netns, "nfcapd", "-b", host, "-p", port, "-w", n.dir, "-B", "16000000")
+	n.Process = StartIn(t, netns, append([]string{"nfcapd", "-b", host, "-p", port, "-w", n.dir, "-B", "16000000"}, flags...)...)
 	n.Listens(n.Port)
 	return n
 }
