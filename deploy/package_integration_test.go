@@ -153,43 +153,107 @@ func newRoot(t *testing.T) root {
 	return r
 }
 
-// TestLifeOfThePackage installs, upgrades, removes and purges the deb.
-func TestLifeOfThePackage(t *testing.T) {
-	lab.NeedRoot(t)
-	p, r := built(t), newRoot(t)
-	r.dpkg(t, "-i", p.deb)
+// mine is a configuration that somebody has changed.
+const mine = "# mine\nmeter: {name: mine}\n"
+
+// configure changes the configuration in the root, and returns a check that it
+// is still so, under that name or another.
+func (r root) configure(t *testing.T) (kept func(when, path string)) {
+	t.Helper()
+	if err := os.WriteFile(r.path("/etc/meter/config.yaml"), []byte(mine), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return func(when, path string) {
+		t.Helper()
+		if got, err := os.ReadFile(r.path(path)); err != nil || string(got) != mine {
+			t.Errorf("%s changed the configuration: %s %v", when, got, err)
+		}
+	}
+}
+
+// ready checks what an installation leaves: the user, and a service that waits
+// for a configuration.
+func (r root) ready(t *testing.T) {
+	t.Helper()
 	if users, err := os.ReadFile(r.path("/etc/passwd")); err != nil || !regexp.MustCompile(`(?m)^meter:.*:/usr/sbin/nologin$`).Match(users) {
 		t.Errorf("there is no user meter: %s %v", users, err)
 	}
 	if _, err := os.Lstat(r.path("/etc/systemd/system/multi-user.target.wants/meter.service")); err == nil {
 		t.Error("the service is enabled, though nobody said what to meter")
 	}
+}
 
-	conf := r.path("/etc/meter/config.yaml")
-	const mine = "# mine\nmeter: {name: mine}\n"
-	if err := os.WriteFile(conf, []byte(mine), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	r.dpkg(t, "-i", p.deb)
-	if got, err := os.ReadFile(conf); err != nil || string(got) != mine {
-		t.Errorf("the upgrade changed the configuration: %s %v", got, err)
-	}
-	r.dpkg(t, "-r", "meter")
-	if got, err := os.ReadFile(conf); err != nil || string(got) != mine {
-		t.Errorf("the removal took the configuration: %s %v", got, err)
-	}
+// removed checks what a removal takes, and what it leaves.
+func (r root) removed(t *testing.T) {
+	t.Helper()
 	if _, err := os.Stat(r.path("/usr/bin/meter")); err == nil {
 		t.Error("the removal left the program")
 	}
 	if _, err := os.Stat(r.path("/var/lib/private/meter/spool")); err != nil {
 		t.Error("the removal took the spool")
 	}
+}
+
+// TestLifeOfTheDeb installs, upgrades, removes and purges it.
+func TestLifeOfTheDeb(t *testing.T) {
+	lab.NeedRoot(t)
+	p, r := built(t), newRoot(t)
+	r.dpkg(t, "-i", p.deb)
+	r.ready(t)
+	kept := r.configure(t)
+	r.dpkg(t, "-i", p.deb)
+	kept("the upgrade", "/etc/meter/config.yaml")
+	r.dpkg(t, "-r", "meter")
+	kept("the removal", "/etc/meter/config.yaml")
+	r.removed(t)
 	r.dpkg(t, "-P", "meter")
 	for _, path := range []string{"/etc/meter", "/var/lib/private/meter"} {
 		if _, err := os.Stat(r.path(path)); err == nil {
 			t.Errorf("the purge left %s", path)
 		}
 	}
+}
+
+// TestLifeOfTheRPM has rpm check the package and what it asks for, installs it
+// over the files of this machine, whose changes are kept in memory, has rpm
+// compare what is there with what it brought, upgrades to a later version and
+// removes it.
+func TestLifeOfTheRPM(t *testing.T) {
+	lab.NeedRoot(t)
+	p, r := built(t), root(overSystem(t, "/"))
+	later := filepath.Join(scratch, "later")
+	lab.Said(t, "make", "-C", "..", "-o", "build", "rpm", "DIST="+later, "PACKAGE_VERSION=999.0.0")
+	rpm := func(args ...string) string {
+		t.Helper()
+		return lab.Said(t, "rpm", append([]string{"--root=" + string(r), "--dbpath=/var/lib/meter-rpm"}, args...)...)
+	}
+	if got := lab.Said(t, "rpm", "-K", p.rpm); got != p.rpm+": digests OK\n" {
+		t.Errorf("rpm -K says %s", got)
+	}
+	for need := range strings.Lines(lab.Said(t, "rpm", "-qpR", p.rpm)) {
+		if need != "/bin/sh\n" && !strings.HasPrefix(need, "rpmlib(") {
+			t.Errorf("the rpm needs %s", need)
+		}
+	}
+	// A meter that this machine has is no part of the test.
+	lab.Said(t, "rm", "-rf", r.path("/etc/meter"), r.path("/usr/share/doc/meter"), r.path("/var/lib/private/meter"))
+	if err := os.MkdirAll(r.path("/var/lib/private/meter/spool"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	rpm("-i", "--nodeps", p.rpm) // its database knows nothing of the shell
+	r.ready(t)
+	if got := rpm("-V", "--nodeps", "meter"); got != "" {
+		t.Errorf("what is installed is not what the rpm brought:\n%s", got)
+	}
+	kept := r.configure(t)
+	rpm("-U", "--nodeps", filepath.Join(later, strings.TrimSpace(lab.Said(t, "ls", later))))
+	kept("the upgrade", "/etc/meter/config.yaml")
+	if got := rpm("-q", "meter"); !strings.HasPrefix(got, "meter-999.0.0-") {
+		t.Errorf("after the upgrade there is %s", got)
+	}
+	rpm("-e", "meter")
+	kept("the removal", "/etc/meter/config.yaml.rpmsave")
+	r.removed(t)
 }
 
 // rootVariable names the folder where a test that runs once more need not unpack

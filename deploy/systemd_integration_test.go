@@ -14,15 +14,19 @@ import (
 	"flowmeter/meter/lab"
 )
 
+// systemVariable names the root of another system whose systemd is to be tried.
+const systemVariable = "METER_SYSTEM"
+
 // TestSystemd boots a systemd in a container of its own, whose files are those
-// of this machine with all changes kept in memory, and takes the package and
-// its service through their life there; testdata/systemd.sh says how.
+// of this machine, or of METER_SYSTEM, with all changes kept in memory, and takes
+// the package and its service through their life there; testdata/systemd.sh says
+// how.
 func TestSystemd(t *testing.T) {
 	lab.NeedRoot(t)
 	lab.Tool(t, "systemd-nspawn")
 	dir := open(t)
 	lab.Said(t, "cp", built(t).deb, filepath.Join(dir, "meter.deb"))
-	lab.Said(t, "cp", "testdata/systemd.sh", dir)
+	lab.Said(t, "cp", "testdata/systemd.sh", "systemd/drop-ins/notify-reload.conf", dir)
 	lab.Said(t, "cp", "testdata/systemd-config.yaml", filepath.Join(dir, "config.yaml"))
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
@@ -42,8 +46,12 @@ ExecStart=/bin/bash /trial/systemd.sh
 StandardOutput=file:/trial/log
 `)
 	name := fmt.Sprintf("meter-deploy-%d", os.Getpid())
+	system := os.Getenv(systemVariable)
+	if system == "" {
+		system = "/"
+	}
 	defer removeGroups(t)
-	p := lab.Start(t, append(controlGroups(), "systemd-nspawn", "--directory="+overMachine(t), "--register=no", "--keep-unit", "--quiet",
+	p := lab.Start(t, append(controlGroups(), "systemd-nspawn", "--directory="+overSystem(t, system), "--register=no", "--keep-unit", "--quiet",
 		"--private-network", "--link-journal=no", "--machine="+name, "--bind="+dir+":/trial", "--bind-ro="+filepath.Join(dir, "trial.service")+":/etc/systemd/system/trial.service",
 		"--boot", "--", "systemd.unit=trial.service", "systemd.log_color=no")...)
 	status := p.Wait()
@@ -73,19 +81,32 @@ StandardOutput=file:/trial/log
 		"is reloaded: success 1, rule set \"name\": \"hosts\", active\n" +
 		"is hung up: success 1, active\n" +
 		"is reload of a mistake: refused, active\n" +
+		waitedFor(string(log)) +
 		"is upgraded: restarted, active\n" +
 		"is the configuration is kept\n" +
 		"is stopped: success, status 0\n" +
 		"is records are written\n" +
-		"is purged: 0 left, unknown\n"
+		"is purged: 0 left, not enabled\n"
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("the life of the service (-want +got):\n%s", diff)
 	}
 }
 
-// overMachine returns a root with the files of this machine, whose changes are
-// kept in memory and go with the test.
-func overMachine(t *testing.T) string {
+// waitedFor is what the log is to say of Type=notify-reload, where systemd knows
+// that.
+func waitedFor(log string) string {
+	if strings.Contains(log, "does not know notify-reload") {
+		return ""
+	}
+	return "is restarted: of type notify-reload; systemd finds in it ''\n" +
+		"is reloaded, and waited for: success 1, active\n" +
+		"is reload of a mistake: refused, active\n" +
+		"is and as it was: success 0\n"
+}
+
+// overSystem returns a root with the files of a system, whose changes are kept in
+// memory and go with the test.
+func overSystem(t *testing.T, lower string) string {
 	t.Helper()
 	dir := open(t)
 	mount := func(args ...string) {
@@ -98,7 +119,7 @@ func overMachine(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	mount("-t", "overlay", "-o", "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work", "meter-deploy", dir+"/root")
+	mount("-t", "overlay", "-o", "lowerdir="+lower+",upperdir="+dir+"/upper,workdir="+dir+"/work", "meter-deploy", dir+"/root")
 	return dir + "/root"
 }
 

@@ -36,6 +36,10 @@ reads() { page /metrics | grep -E '^meter_packets_read_total[^ ]* [1-9]'; }
 
 property() { systemctl show -P "$1" meter; }
 
+# A meter that this machine has is no part of the trial.
+dpkg -P meter
+rm -rf /etc/meter /var/lib/meter /var/lib/private/meter
+
 dpkg -i /trial/meter.deb
 is "enabled after the installation: $(systemctl is-enabled meter || true), $(systemctl is-active meter || true)"
 is "user: $(id -un meter)"
@@ -79,6 +83,26 @@ systemctl reload meter && is "reloaded a mistake" || is "reload of a mistake: re
 test "$(property MainPID)" = "$pid" || is "another process"
 
 cp /trial/config.yaml /etc/meter/config.yaml
+version=$(systemctl --version | awk 'NR == 1 { print $2 }')
+if [ "$version" -ge 253 ]; then
+	install -D -m 644 /trial/notify-reload.conf /etc/systemd/system/meter.service.d/notify-reload.conf
+	systemctl daemon-reload
+	systemctl restart meter
+	eventually reads
+	is "restarted: of type $(property Type); systemd finds in it '$(systemd-analyze verify --man=no meter.service 2>&1)'"
+	before=$(metric meter_reload_timestamp_seconds)
+	sleep 1
+	systemctl reload meter
+	again && is "reloaded, and waited for: success $(metric meter_reload_success), $(property ActiveState)"
+	echo 'mistake: 1' >>/etc/meter/config.yaml
+	systemctl reload meter && is "reloaded a mistake" || is "reload of a mistake: refused, $(property ActiveState)"
+	is "and as it was: success $(metric meter_reload_success)"
+	cp /trial/config.yaml /etc/meter/config.yaml
+	pid=$(property MainPID)
+else
+	echo "systemd $version does not know notify-reload"
+fi
+
 dpkg -i /trial/meter.deb
 eventually systemctl is-active meter
 eventually reads
@@ -90,4 +114,4 @@ is "stopped: $(property Result), status $(property ExecMainStatus)"
 test -s /var/lib/meter/flows.jsonl && is "records are written"
 journalctl --no-pager -u meter | tail -40
 dpkg -P meter
-is "purged: $(ls -d /etc/meter /var/lib/private/meter 2>/dev/null | wc -l) left, $(systemctl is-enabled meter 2>/dev/null || echo unknown)"
+is "purged: $(ls -d /etc/meter /var/lib/private/meter 2>/dev/null | wc -l) left, $(systemctl is-enabled meter >/dev/null 2>&1 && echo enabled || echo not enabled)"
