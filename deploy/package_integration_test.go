@@ -254,6 +254,9 @@ func TestLifeOfTheRPM(t *testing.T) {
 	rpm("-e", "meter")
 	kept("the removal", "/etc/meter/config.yaml.rpmsave")
 	r.removed(t)
+	if _, err := os.Stat(r.path("/usr/share/doc/meter")); err == nil {
+		t.Error("the removal left the manual's folder")
+	}
 }
 
 // rootVariable names the folder where a test that runs once more need not unpack
