@@ -97,7 +97,8 @@ func New(cfg Config, exporters []Exporter) *Meter {
 		m.cfg.Names.number(rs.Name) // before those of reserves
 	}
 	for id := range cfg.Workers {
-		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter, lanes: m.lanes(&m.cfg, seed)}
+		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter}
+		w.setLanes(m.lanes(&m.cfg, seed))
 		w.fragments.Seed = seed
 		w.sampler = newSampler(cfg.Sample, seed[0]+uint64(id))
 		if cfg.Workers > 1 {

@@ -143,7 +143,8 @@ func (r *reload) swap(l *liveWorker) {
 			l.ending = append(l.ending, endingLane{lane: l.lanes[i], box: boxOf(l.share, i), until: since{l.count.Read, l.count.leftOut()}})
 		}
 	}
-	l.lanes, l.share, l.filter = kept, r.share, r.Filter
+	l.setLanes(kept)
+	l.share, l.filter = r.share, r.Filter
 	if r.Sample != r.m.cfg.Sample {
 		l.sampler = newSampler(r.Sample, l.seed[0]+uint64(l.id))
 	}

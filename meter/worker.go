@@ -2,6 +2,7 @@ package meter
 
 import (
 	"math"
+	"slices"
 
 	"flowmeter/meter/capture"
 	"flowmeter/meter/flow"
@@ -13,6 +14,7 @@ import (
 type worker struct {
 	id      int
 	lanes   []lane    // by rule set
+	scans   bool      // some of them look at the octets of frames
 	share   exchanger // of sightings; nil with one worker
 	records *outbox
 	filter  *rules.Filter
@@ -56,6 +58,12 @@ type exchanger interface {
 	upto(worker, ruleset int, own int64) int64
 }
 
+// setLanes gives the worker its tables.
+func (w *worker) setLanes(lanes []lane) {
+	w.lanes = lanes
+	w.scans = slices.ContainsFunc(lanes, func(l lane) bool { return l.table.Scans() })
+}
+
 // do meters one piece of work.
 func (w *worker) do(j *work) {
 	switch j.kind {
@@ -93,12 +101,13 @@ func (w *worker) frames(j *work) {
 		if int(f.Iface) < len(j.ifaces) {
 			p.Iface = j.ifaces[f.Iface]
 		}
-		out := packet.Decode(&p.Headers, packet.LinkType(f.Link), j.batch.Data(f), f.WireLen)
+		data := j.batch.Data(f)
+		out := packet.Decode(&p.Headers, packet.LinkType(f.Link), data, f.WireLen)
 		if f.Flags&capture.Offloaded != 0 {
-			w.offloaded(p, f, out)
+			w.offloaded(p, f, data, out)
 			continue
 		}
-		w.packet(p, f.Link, out)
+		w.packet(p, f.Link, data, out)
 	}
 }
 
@@ -123,7 +132,7 @@ func (w *worker) cut(f *capture.Frame) {
 // offloaded takes a frame that the network card, or the kernel for it, joins
 // or cuts, as the packets that were on the wire. Where what is cut is inside a
 // tunnel, these cannot be told: it counts as one.
-func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, out packet.Outcome) {
+func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, data []byte, out packet.Outcome) {
 	n, payload := 1, f.Segment
 	cut := packet.Layer(packet.HasTCP)
 	if f.Flags&capture.OffloadedUDP != 0 {
@@ -135,7 +144,7 @@ func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, out packet.Outcome)
 	w.count.OffloadFrames++
 	w.count.OffloadPackets += uint64(n)
 	if n == 1 {
-		w.packet(p, f.Link, out)
+		w.packet(p, f.Link, data, out)
 		return
 	}
 	whole := *p
@@ -143,16 +152,19 @@ func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, out packet.Outcome)
 		p := &w.run[w.n]
 		p.Clock, p.Number = whole.Clock, whole.Number
 		p.Segment(&whole.Headers, payload, i)
-		w.packet(p, f.Link, out)
+		w.packet(p, f.Link, data, out)
 	}
 }
 
 // packet accounts for a decoded packet, the next of the run, and keeps it there
 // if the rule sets are to see it.
-func (w *worker) packet(p *flow.Packet, link uint16, out packet.Outcome) {
+func (w *worker) packet(p *flow.Packet, link uint16, data []byte, out packet.Outcome) {
 	w.count.read(link, out, p.WireLen)
-	if !w.wanted(p, out) {
+	if !w.wanted(p, data, out) {
 		return
+	}
+	if w.scans {
+		p.Data = data
 	}
 	if w.n++; w.n == len(w.run) {
 		w.runTables()
@@ -161,12 +173,12 @@ func (w *worker) packet(p *flow.Packet, link uint16, out packet.Outcome) {
 
 // wanted tells whether the rule sets are to see a packet, and prepares it for
 // them.
-func (w *worker) wanted(p *flow.Packet, out packet.Outcome) bool {
+func (w *worker) wanted(p *flow.Packet, data []byte, out packet.Outcome) bool {
 	if out == packet.Malformed || out == packet.Unsupported {
 		w.count.ignore(p.Time, p.WireLen)
 		return false
 	}
-	if w.filter != nil && !w.filter.Match(&p.Headers) {
+	if w.filter != nil && !w.filter.Match(&p.Headers, data) {
 		w.count.leaveFiltered(out, p.WireLen)
 		return false
 	}
@@ -204,6 +216,9 @@ func (w *worker) runTables() {
 	for i := range ps {
 		if !ps[i].Counted {
 			w.count.ignore(ps[i].Time, ps[i].WireLen)
+		}
+		if w.scans {
+			ps[i].Data = nil // its memory may be unmapped before the next packet comes here
 		}
 	}
 	w.n = 0

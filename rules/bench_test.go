@@ -33,7 +33,8 @@ func TestMatchAllocatesNothing(t *testing.T) {
 		for range 20 {
 			h := m.packet()
 			var out Match
-			if n := testing.AllocsPerRun(5, func() { rs.Program.Match(h, &out) }); n != 0 {
+			data := frameOf(h)
+			if n := testing.AllocsPerRun(5, func() { rs.Program.Match(h, data, &out) }); n != 0 {
 				t.Fatalf("%v allocations", n)
 			}
 		}
@@ -46,7 +47,7 @@ func TestFilterAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := tcpPacket("10.0.0.1", 1000, "8.8.8.8", 443, 0)
-	if n := testing.AllocsPerRun(100, func() { f.Match(h) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { f.Match(h, nil) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -88,7 +89,7 @@ func BenchmarkMatchDefault(b *testing.B) {
 	h := tcpPacket("2001:db8::1", 40000, "fd00::1", 443, packet.SYN)
 	var m Match
 	for b.Loop() {
-		p.Match(h, &m)
+		p.Match(h, nil, &m)
 	}
 }
 
@@ -97,7 +98,7 @@ func benchMatch(b *testing.B, rules string, h *packet.Headers) {
 	var m Match
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Match(h, &m)
+		p.Match(h, nil, &m)
 	}
 	if m.Verdict != Counted {
 		b.Fatalf("%+v", m)

@@ -14,8 +14,20 @@ type cond struct {
 	kids  []*cond
 	field *field
 	want  values // of exprTest
-	not   bool   // exprTest: the field is there and none of want
+	not   bool   // exprTest: values that are not among want
+	all   bool   // exprTest: all values, and there is one; else any of them
 	equal bool   // exprTest: written with == or in
+
+	mask   uint64     // exprTest: bits of a number to look at; 0 for all
+	octets *octetTest // exprTest, in place of want: the octets of an address
+}
+
+// bits returns the bits of a number that the test looks at.
+func (k *cond) bits() uint64 {
+	if k.mask == 0 {
+		return ^uint64(0)
+	}
+	return k.mask
 }
 
 // A checker gives the names of one expression their meaning and reports what
@@ -68,7 +80,7 @@ func (c *checker) field(e *expr) *field {
 		c.errorf(e.pos, "compare a field with it; several values are written field in {a, b}", "%s stands where a field should", e.name)
 		return nil
 	}
-	c.errorf(e.pos, didYouMean(e.name, known), "unknown field %s", e.name)
+	c.errorf(e.pos, unknownHint(e.name, known), "unknown field %s", e.name)
 	return nil
 }
 
@@ -81,10 +93,20 @@ func didYouMean(word string, known []string) string {
 
 // alone checks a field that stands without a comparison.
 func (c *checker) alone(e *expr, k *cond) {
-	switch k.field.typ {
-	case typeName, typePass:
+	switch f := k.field; {
+	case f.typ == typeName || f.typ == typePass || f.typ == typeClock:
 		c.errorf(e.pos, "write "+e.name+" == …", "%s is always there: compare it with a value", e.name)
-	case typeBool:
+	case e.mask != nil: // is any bit set, in any value?
+		k.kind, k.not = exprTest, true
+		if c.isOctets(e, f) {
+			c.octets(e, k)
+		} else if c.masked(e, k) {
+			k.want = values{spans: []span{{0, 0}}}
+		}
+	case e.slice != nil:
+		c.octets(e, k)
+		k.octets = nil
+	case f.typ == typeBool:
 		// A flag alone asks whether it is set, not whether it is there: the
 		// other reading, that of display filters, is true of every TCP packet.
 		k.kind, k.want = exprTest, values{spans: []span{{1, 1}}}
@@ -93,23 +115,48 @@ func (c *checker) alone(e *expr, k *cond) {
 
 func (c *checker) test(e *expr, k *cond) {
 	f := k.field
-	switch ordered := strings.Contains("< <= > >=", e.op); {
+	k.all, k.not = e.all, e.op == "!="
+	ordered := strings.Contains("< <= > >=", e.op)
+	switch {
 	case f.typ == typeProto:
 		c.errorf(e.pos, "write "+f.name+" or !"+f.name, "%s is %s: it stands alone", f.name, typeNames[f.typ])
-		return
-	case ordered && f.typ != typeNumber:
+	case ordered && (f.typ == typeBool || f.typ == typeName || f.typ == typePass):
 		c.errorf(e.pos, "write "+f.name+" in {…}", "%s is %s: it has no order", f.name, typeNames[f.typ])
-		return
+	case c.isOctets(e, f):
+		c.octets(e, k)
+	case e.mask != nil && !c.masked(e, k):
+	case e.op == "~" || e.op == "contains":
+		c.text(e, k)
+	case ordered && f.isAddr():
+		c.orderAddrs(e, k)
 	case ordered:
 		c.compare(e, k)
 	default:
-		k.not = e.op == "!="
-		k.equal = !k.not
+		k.equal = !k.not && e.mask == nil
 		for _, it := range e.items {
 			c.item(f, it, &k.want)
 		}
 	}
 	k.want.sort()
+}
+
+// masked checks the mask of a number.
+func (c *checker) masked(e *expr, k *cond) bool {
+	f, l := k.field, *e.mask
+	if l.kind == litBad {
+		return false
+	}
+	if f.typ != typeNumber && f.typ != typeMAC {
+		c.errorf(l.pos, "numbers and addresses have bits", "%s is %s: it has no mask", f.name, typeNames[f.typ])
+		return false
+	}
+	n, ok := c.number(f, l)
+	if ok && n == 0 {
+		c.errorf(l.pos, "", "%s & 0 is always 0", f.name)
+		return false
+	}
+	k.mask = n
+	return ok
 }
 
 // compare turns <, <=, > and >= into a span.
@@ -130,7 +177,7 @@ func (c *checker) compare(e *expr, k *cond) {
 		s.lo = n
 	}
 	if e.op == "<" && n == 0 || e.op == ">" && n == k.field.max {
-		c.errorf(e.pos, "", "%s %s %d is never true", e.name, e.op, n)
+		c.errorf(e.pos, "", "%s %s %s is never true", e.name, e.op, l.text)
 		return
 	}
 	if e.op == "<" {
@@ -159,7 +206,9 @@ func (c *checker) item(f *field, it item, vs *values) {
 		if it.ranged {
 			hi, ok2 = c.number(f, it.hi)
 		}
-		if ok && ok2 && c.rising(it, lo <= hi) {
+		if ok && ok2 && f.typ == typeClock && lo > hi { // over midnight
+			vs.spans = append(vs.spans, span{lo, f.max}, span{0, hi})
+		} else if ok && ok2 && c.rising(it, lo <= hi) {
 			vs.spans = append(vs.spans, span{lo, hi})
 		}
 	}

@@ -13,6 +13,8 @@ func (c *checker) number(f *field, l literal) (uint64, bool) {
 		return c.name(f, l)
 	case f.typ == typeMAC && l.kind == litMAC, f.typ == typeBool && l.kind == litTruth:
 		return l.num, true
+	case f.typ == typeTime || f.typ == typeClock:
+		return c.time(f, l)
 	case l.kind != litNumber || f.typ == typeMAC || f.typ == typePass:
 		c.mismatch(f, l, "is "+literalNames[l.kind])
 		return 0, false
@@ -53,6 +55,7 @@ var wanted = [...]string{
 	typeBool: "write 0 or 1", typeNumber: "write a number: 443, 0x1f",
 	typeAddr: "write 10.0.0.1, 10.0.0.0/8, fd00::/8 or $home", typeAddr4: "write 10.0.0.1, 10.0.0.0/8 or $home",
 	typeAddr6: "write 2001:db8::1, fd00::/8 or $home", typeMAC: "write 00:1b:21:3c:9d:f8",
+	typeTime: `write "2026-11-22 10:54:14" or seconds since 1970`, typeClock: "write 08:00 or 17:59:59",
 	typeName: `write a number or a name in quotes: "web"`, typePass: `write "forward" or "reverse"`,
 }
 

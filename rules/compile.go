@@ -16,6 +16,8 @@ const (
 	opBits                   // the number is in bitmaps[pool]
 	opPrefix                 // the address is in prefixes[pool]
 	opList                   // the address is in lists[pool]
+	opOctets                 // the octets of an address are wanted by octets[pool]
+	opScan                   // scans[pool] holds
 	opSave                   // put an attribute into the key
 	opSaveList               // the same, an address under the mask of lists[pool] that it matched
 	opPut                    // put a constant into the key
@@ -43,6 +45,7 @@ type instr struct {
 	need    have // tests: else the answer is no; opSave: else the key lacks attr
 	yes, no int32
 	lo, hi  uint64 // opSave: lo is the bits to keep; opPut: a number in lo, an address in both
+	mask    uint64 // tests of numbers: bits to look at
 }
 
 // A prefix is compared without a table.
@@ -269,43 +272,53 @@ func (c *compiler) cond(k *cond, yes, no int32) {
 		}
 		c.cond(k.kids[last], yes, no)
 	case exprHas:
-		c.has(k.field, yes, no)
+		c.has(k, yes, no)
 	case exprTest:
 		c.test(k, yes, no)
 	}
 }
 
-func (c *compiler) has(f *field, yes, no int32) {
-	c.branch(instr{op: opHas, need: f.from[0].need, varies: f.varies}, yes, no)
+func (c *compiler) has(k *cond, yes, no int32) {
+	if k.field.scanned() != nil {
+		k.want = values{spans: []span{{0, ^uint64(0)}}}
+		c.test(k, yes, no)
+		return
+	}
+	c.branch(instr{op: opHas, need: k.field.from[0].need, varies: k.field.varies}, yes, no)
 }
 
-// test asks whether any value of the field is wanted; with not, whether the
-// field is there and none of its values is.
+// test asks whether any value of the field is wanted, or all are; with not,
+// whether they are there and not wanted. Of a field that is absent the answer
+// is no.
 func (c *compiler) test(k *cond, yes, no int32) {
 	in := c.lookup(k)
-	in.not, in.varies = k.not, k.field.varies
+	in.not, in.varies, in.need = k.not && k.field.scanned() == nil, k.field.varies, k.field.from[0].need
+	if k.field.scanned() != nil {
+		c.branch(in, yes, no)
+		return
+	}
 	last := len(k.field.from) - 1
 	for i, from := range k.field.from {
 		in.get, in.need = from.get, from.need
 		next := c.label()
 		switch {
-		case i == last && !k.not:
+		case k.all:
+			c.fits(in, i > 0, next, no)
+		case i == last:
 			c.branch(in, yes, no)
-		case !k.not:
-			c.branch(in, yes, next)
 		default:
-			c.differs(in, i > 0, next, no)
+			c.branch(in, yes, next)
 		}
 		c.place(next)
 	}
-	if k.not {
+	if k.all {
 		c.branch(instr{op: opJump}, yes, yes)
 	}
 }
 
-// differs goes on at next if a value is not wanted. Values behind the first
+// fits goes on at next if a value passes the test. Values behind the first
 // may be missing, as the inner of two VLAN tags.
-func (c *compiler) differs(in instr, optional bool, next, no int32) {
+func (c *compiler) fits(in instr, optional bool, next, no int32) {
 	if optional {
 		there := c.label()
 		c.branch(instr{op: opHas, need: in.need, varies: in.varies}, there, next)
@@ -318,19 +331,25 @@ func (c *compiler) differs(in instr, optional bool, next, no int32) {
 func (c *compiler) lookup(k *cond) instr {
 	vs := &k.want
 	switch {
+	case k.octets != nil:
+		c.Program.octets = append(c.Program.octets, k.octets)
+		return instr{op: opOctets, pool: int32(len(c.Program.octets) - 1)}
+	case k.field.scanned() != nil:
+		c.scans = append(c.scans, &scanTest{k.field.scanned(), vs.spans, k.bits(), k.all, k.not})
+		return instr{op: opScan, pool: int32(len(c.scans) - 1)}
 	case k.field.isAddr() && len(vs.prefixes) == 1:
 		c.prefixes = append(c.prefixes, newPrefix(vs.prefixes[0]))
 		return instr{op: opPrefix, pool: int32(len(c.prefixes) - 1)}
 	case k.field.isAddr():
 		return instr{op: opList, pool: c.list(vs)}
 	case len(vs.spans) == 1:
-		return instr{op: opSpan, lo: vs.spans[0].lo, hi: vs.spans[0].hi}
+		return instr{op: opSpan, mask: k.bits(), lo: vs.spans[0].lo, hi: vs.spans[0].hi}
 	case len(vs.spans) > manySpans && k.field.max <= max16:
 		c.bitmaps = append(c.bitmaps, newBitmap(vs.spans))
-		return instr{op: opBits, pool: int32(len(c.bitmaps) - 1)}
+		return instr{op: opBits, mask: k.bits(), pool: int32(len(c.bitmaps) - 1)}
 	}
 	c.spans = append(c.spans, vs.spans)
-	return instr{op: opSpans, pool: int32(len(c.spans) - 1)}
+	return instr{op: opSpans, mask: k.bits(), pool: int32(len(c.spans) - 1)}
 }
 
 // list returns the pool's number of a list; tests of the same $name share one.

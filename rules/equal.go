@@ -27,7 +27,9 @@ func (p *Program) Equal(o *Program) bool {
 		slices.Equal(p.code, o.code) && slices.Equal(p.names, o.names) && slices.Equal(p.prefixes, o.prefixes) &&
 		slices.EqualFunc(p.spans, o.spans, slices.Equal) &&
 		slices.EqualFunc(p.bitmaps, o.bitmaps, func(a, b *bitmap) bool { return *a == *b }) &&
-		slices.EqualFunc(p.lists, o.lists, (*prefixList).equal) && p.nets.home.equal(o.nets.home)
+		slices.EqualFunc(p.lists, o.lists, (*prefixList).equal) &&
+		slices.EqualFunc(p.octets, o.octets, (*octetTest).equal) &&
+		slices.EqualFunc(p.scans, o.scans, (*scanTest).equal) && p.nets.home.equal(o.nets.home)
 }
 
 func (l *prefixList) equal(o *prefixList) bool { return slices.Equal(l.prefixes, o.prefixes) }

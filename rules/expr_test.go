@@ -73,7 +73,7 @@ func TestExpressions(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if got := f.Match(tt.h); got != tt.want {
+		if got := f.Match(tt.h, frameOf(tt.h)); got != tt.want {
 			t.Errorf("%s of %+v: %v", tt.expr, *tt.h, got)
 		}
 	}
@@ -95,7 +95,7 @@ func TestSetSizes(t *testing.T) {
 			for port := range uint16(1100) {
 				h := tcpPacket("1.1.1.1", 65000, "2.2.2.2", port, 0)
 				h.Seq = uint32(port)
-				if want := port%10 == 5 && int(port) < 10*n; f.Match(h) != want {
+				if want := port%10 == 5 && int(port) < 10*n; f.Match(h, nil) != want {
 					t.Errorf("%s in a set of %d: %d is %v", field, n, port, !want)
 				}
 			}

@@ -16,15 +16,18 @@ const (
 	typeMAC                     // a number of 48 bits, written as a MAC address
 	typeName                    // computed: a number, or a name that stands for one
 	typePass                    // forward or reverse
+	typeTime                    // nanoseconds since 1970
+	typeClock                   // time of day, seconds
 )
 
 var typeNames = [...]string{"a protocol", "a flag", "a number", "an address", "an IPv4 address",
-	"an IPv6 address", "a MAC address", "a number or name", "a pass"}
+	"an IPv6 address", "a MAC address", "a number or name", "a pass", "a time", "a time of day"}
 
 // A reading is one place where a field's value is found in a packet.
 type reading struct {
 	get  getter
-	need have // all of it must be there, else the field is absent
+	need have  // all of it must be there, else the field is absent
+	scan *scan // in place of get, if there may be none, or several
 }
 
 // A field is a name that expressions can test and, with attr, save: can store.
@@ -41,29 +44,51 @@ type field struct {
 }
 
 const (
-	varies = true // for the table below
-	max8   = 1<<8 - 1
-	max16  = 1<<16 - 1
-	max32  = 1<<32 - 1
-	maxMAC = 1<<48 - 1
+	varies  = true // for the table below
+	max8    = 1<<8 - 1
+	max16   = 1<<16 - 1
+	max32   = 1<<32 - 1
+	maxMAC  = 1<<48 - 1
+	maxTime = 1<<63 - 1
 )
 
 // of reads one value, each several.
-func of(g getter, need have) []reading { return []reading{{g, need}} }
+func of(g getter, need have) []reading { return []reading{{g, need, nil}} }
 
 func each(need have, gs ...getter) []reading {
 	var rs []reading
 	for _, g := range gs {
-		rs = append(rs, reading{g, need})
+		rs = append(rs, reading{g, need, nil})
 	}
 	return rs
 }
 
 // is reads the presence of a layer.
-func is(need have) []reading { return []reading{{0, need}} }
+func is(need have) []reading { return []reading{{0, need, nil}} }
 
-var vlanIDs = []reading{{getVLAN, have(packet.HasVLAN)}, {getVLAN2, have(packet.HasVLAN2)}}
-var vlanPrios = []reading{{getVLANPrio, have(packet.HasVLAN)}, {getVLAN2Prio, have(packet.HasVLAN2)}}
+// found reads the values that a scan finds.
+func found(need have, s scan) []reading { return []reading{{0, need, &s}} }
+
+// scanned returns the scan that finds the field's values, if there is one.
+func (f *field) scanned() *scan { return f.from[0].scan }
+
+// both reads a value of either VLAN tag.
+func both(outer, inner getter) []reading {
+	return []reading{{outer, have(packet.HasVLAN), nil}, {inner, have(packet.HasVLAN2), nil}}
+}
+
+// Scans of the places where options and the like stand.
+func tcpOption(kind, at, size int) []reading {
+	return found(tcp, scan{in: inTCPOptions, kind: kind, at: at, size: size})
+}
+
+func extension(header, at, size int, shift uint32, mask uint64) []reading {
+	return found(ip6, scan{in: inExtensions, kind: header, at: at, size: size, shift: shift, mask: mask})
+}
+
+func label(get getter, shift uint32, mask uint64) []reading {
+	return []reading{{get, have(packet.HasMPLS), &scan{in: inLabels, shift: shift, mask: mask}}}
+}
 
 const (
 	ip4     = have(packet.HasIPv4)
@@ -111,17 +136,29 @@ var fields = []field{
 	// Frame and link.
 	{"frame.len", typeNumber, max32, of(getFrameLen, 0), 0, varies, "", "octets on the wire"},
 	{"frame.cap_len", typeNumber, max32, of(getCapLen, 0), 0, varies, "", "octets captured"},
+	{"frame.time", typeTime, maxTime, of(getTime, 0), 0, varies, "", "when it was captured, UTC"},
+	{"frame.time_epoch", typeTime, maxTime, of(getTime, 0), 0, varies, "", "the same"},
+	{"time.of_day", typeClock, secondsPerDay - 1, of(getClock, 0), 0, varies, "", "UTC; a range may go over midnight"},
+	{"time.weekday", typeNumber, 7, of(getWeekday, 0), 0, varies, "", "UTC; 1 is Monday, 7 Sunday"},
 	{"eth", typeProto, 0, is(mac), 0, varies, "", "the frame has MAC addresses"},
 	{"eth.src", typeMAC, maxMAC, of(getSrcMAC, mac), SrcMAC, varies, "SourceAdjacentAddress", ""},
 	{"eth.dst", typeMAC, maxMAC, of(getDstMAC, mac), DstMAC, varies, "DestAdjacentAddress", ""},
 	{"eth.addr", typeMAC, maxMAC, each(mac, getSrcMAC, getDstMAC), 0, varies, "", "either end; save eth.src, eth.dst"},
-	{"eth.type", typeNumber, max16, of(getOuterType, have(packet.HasEtherType)), 0, varies, "", "before VLAN tags; save ethertype"},
+	{"eth.src.oui", typeNumber, 1<<24 - 1, of(getSrcOUI, mac), 0, varies, "", "vendor prefix, eth.src[0:3] as a number; save eth.src"},
+	{"eth.dst.oui", typeNumber, 1<<24 - 1, of(getDstOUI, mac), 0, varies, "", "vendor prefix; save eth.dst"},
+	{"eth.addr.oui", typeNumber, 1<<24 - 1, each(mac, getSrcOUI, getDstOUI), 0, varies, "", "vendor prefix, either end"},
+	{"eth.type", typeNumber, max16, of(getOuterType, mac|have(packet.HasEtherType)), 0, varies, "", "before VLAN tags; save ethertype"},
 	{"arp", typeProto, 0, is(isARP), 0, varies, "", ""},
 	{"vlan", typeProto, 0, is(have(packet.HasVLAN)), 0, varies, "", "save vlan.outer, vlan.inner"},
-	{"vlan.id", typeNumber, 4095, vlanIDs, VLAN, varies, "", "of either tag; saved is the outer"},
-	{"vlan.priority", typeNumber, 7, vlanPrios, 0, varies, "", "of either tag"},
+	{"vlan.id", typeNumber, 4095, both(getVLAN, getVLAN2), VLAN, varies, "", "of either tag; saved is the outer"},
+	{"vlan.priority", typeNumber, 7, both(getVLANPrio, getVLAN2Prio), 0, varies, "", "of either tag"},
+	{"vlan.dei", typeBool, 1, both(getVLANDEI, getVLAN2DEI), 0, varies, "", "of either tag"},
+	{"vlan.etype", typeNumber, max16, both(getVLANType, getVLAN2Type), 0, varies, "", "type behind either tag; save ethertype"},
 	{"mpls", typeProto, 0, is(have(packet.HasMPLS)), 0, varies, "", ""},
-	{"mpls.label", typeNumber, 1<<20 - 1, of(getMPLS, have(packet.HasMPLS)), MPLS, varies, "", "top of the stack"},
+	{"mpls.label", typeNumber, 1<<20 - 1, label(getMPLS, 12, 0), MPLS, varies, "", "of the whole stack; saved is the top"},
+	{"mpls.exp", typeNumber, 7, label(0, 9, 7), 0, varies, "", "traffic class, of the whole stack"},
+	{"mpls.bottom", typeBool, 1, label(0, 8, 1), 0, varies, "", "bottom of the stack"},
+	{"mpls.ttl", typeNumber, max8, label(0, 0, max8), 0, varies, "", "of the whole stack"},
 
 	// IPv4.
 	{"ip", typeProto, 0, is(ip4), 0, false, "SourcePeerType", "IPv4 alone"},
@@ -135,6 +172,10 @@ var fields = []field{
 	{"ip.dsfield", typeNumber, max8, of(getTClass, ip4), TClass, varies, "", ""},
 	{"ip.dsfield.dscp", typeNumber, 63, of(getDSCP, ip4), 0, varies, "", "save ip.dsfield"},
 	{"ip.dsfield.ecn", typeNumber, 3, of(getECN, ip4), 0, varies, "", "save ip.dsfield"},
+	{"ip.hdr_len", typeNumber, 60, found(ip4, scan{in: inIPHeader, at: 0, size: 1, mask: 15, times: 4}), 0, varies, "", "octets"},
+	{"ip.opt.type", typeNumber, max8, found(ip4, scan{in: inIPOptions, kind: anyKind}), 0, varies, "", "of every option"},
+	{"ip.flags", typeNumber, 7, found(ip4, scan{in: inIPHeader, at: 6, size: 1, shift: 5}), 0, varies, "", "reserved, DF, MF"},
+	{"ip.checksum", typeNumber, max16, found(ip4, scan{in: inIPHeader, at: 10, size: 2}), 0, varies, "", "as it stands"},
 	{"ip.id", typeNumber, max16, of(getFragID, ip4), 0, varies, "", ""},
 	{"ip.flags.df", typeBool, 1, of(getDF, ip4), 0, varies, "", ""},
 	{"ip.flags.mf", typeBool, 1, of(getMF, ip4), 0, varies, "", ""},
@@ -150,6 +191,17 @@ var fields = []field{
 	{"ipv6.plen", typeNumber, max32, of(getPayloadLen6, ip6), 0, varies, "", "all behind the fixed header, octets"},
 	{"ipv6.flow", typeNumber, 1<<20 - 1, of(getFlowLabel, ip6), FlowLabel, varies, "", ""},
 	{"ipv6.tclass", typeNumber, max8, of(getTClass, ip6), TClass, varies, "", ""},
+	{"ipv6.tclass.dscp", typeNumber, 63, of(getDSCP, ip6), 0, varies, "", "save ipv6.tclass"},
+	{"ipv6.tclass.ecn", typeNumber, 3, of(getECN, ip6), 0, varies, "", "save ipv6.tclass"},
+	{"ipv6.hopopts", typeProto, 0, extension(0, 0, 0, 0, 0), 0, varies, "", "hop-by-hop options"},
+	{"ipv6.routing", typeProto, 0, extension(43, 0, 0, 0, 0), 0, varies, "", "routing header"},
+	{"ipv6.routing.type", typeNumber, max8, extension(43, 2, 1, 0, 0), 0, varies, "", ""},
+	{"ipv6.routing.segleft", typeNumber, max8, extension(43, 3, 1, 0, 0), 0, varies, "", "segments left"},
+	{"ipv6.fraghdr", typeProto, 0, extension(44, 0, 0, 0, 0), 0, varies, "", "fragment header, also of atomic fragments"},
+	{"ipv6.fraghdr.offset", typeNumber, 1<<13 - 1, extension(44, 2, 2, 3, 0), 0, varies, "", "units of 8 octets"},
+	{"ipv6.fraghdr.more", typeBool, 1, extension(44, 3, 1, 0, 1), 0, varies, "", ""},
+	{"ipv6.fraghdr.ident", typeNumber, max32, extension(44, 4, 4, 0, 0), 0, varies, "", ""},
+	{"ipv6.dstopts", typeProto, 0, extension(60, 0, 0, 0, 0), 0, varies, "", "destination options"},
 
 	// Transport.
 	{"tcp", typeProto, 0, is(portsTCP), 0, false, "", "not of later fragments"},
@@ -166,6 +218,20 @@ var fields = []field{
 	{"tcp.flags.ece", typeBool, 1, of(getECE, tcp), 0, varies, "", ""},
 	{"tcp.flags.cwr", typeBool, 1, of(getCWR, tcp), 0, varies, "", ""},
 	{"tcp.flags.ae", typeBool, 1, of(getAE, tcp), 0, varies, "", ""},
+	{"tcp.hdr_len", typeNumber, 60, found(tcp, scan{in: inTransportHeader, at: 12, size: 1, shift: 4, times: 4}), 0, varies, "", "octets"},
+	{"tcp.checksum", typeNumber, max16, found(tcp, scan{in: inTransportHeader, at: 16, size: 2}), 0, varies, "", "as it stands"},
+	{"tcp.urgent_pointer", typeNumber, max16, found(tcp, scan{in: inTransportHeader, at: 18, size: 2}), 0, varies, "", ""},
+	{"tcp.option_kind", typeNumber, max8, found(tcp, scan{in: inTCPOptions, kind: anyKind}), 0, varies, "", "of every option"},
+	{"tcp.options.mss", typeProto, 0, tcpOption(2, 0, 0), 0, varies, "", ""},
+	{"tcp.options.mss_val", typeNumber, max16, tcpOption(2, 0, 2), 0, varies, "", "octets"},
+	{"tcp.options.wscale", typeProto, 0, tcpOption(3, 0, 0), 0, varies, "", ""},
+	{"tcp.options.wscale.shift", typeNumber, max8, tcpOption(3, 0, 1), 0, varies, "", ""},
+	{"tcp.options.sack_perm", typeProto, 0, tcpOption(4, 0, 0), 0, varies, "", ""},
+	{"tcp.options.sack", typeProto, 0, tcpOption(5, 0, 0), 0, varies, "", ""},
+	{"tcp.options.sack.count", typeNumber, 4, found(tcp, scan{in: inTCPOptions, kind: 5, count: 8}), 0, varies, "", "blocks"},
+	{"tcp.options.timestamp", typeProto, 0, tcpOption(8, 0, 0), 0, varies, "", ""},
+	{"tcp.options.timestamp.tsval", typeNumber, max32, tcpOption(8, 0, 4), 0, varies, "", ""},
+	{"tcp.options.timestamp.tsecr", typeNumber, max32, tcpOption(8, 4, 4), 0, varies, "", ""},
 	{"tcp.window_size_value", typeNumber, max16, of(getWindow, tcp), 0, varies, "", "unscaled"},
 	{"tcp.seq_raw", typeNumber, max32, of(getSeq, tcp), 0, varies, "", ""},
 	{"tcp.ack_raw", typeNumber, max32, of(getAck, tcp), 0, varies, "", ""},
@@ -174,7 +240,7 @@ var fields = []field{
 	{"udp.srcport", typeNumber, max16, of(getSrcPort, portsUDPs), SrcPort, false, "SourceTransAddress", "UDP and UDP-Lite"},
 	{"udp.dstport", typeNumber, max16, of(getDstPort, portsUDPs), DstPort, false, "DestTransAddress", "UDP and UDP-Lite"},
 	{"udp.port", typeNumber, max16, each(portsUDPs, getSrcPort, getDstPort), 0, false, "", "either end, UDP and UDP-Lite; save udp.srcport, udp.dstport"},
-	{"udp.length", typeNumber, max32, of(getUDPLen, have(packet.HasUDP)|payload), 0, varies, "", "header and payload in this packet, octets"},
+	{"udp.length", typeNumber, max16, found(portsUDP|have(packet.HasUDP), scan{in: inTransportHeader, at: 4, size: 2}), 0, varies, "", "header and payload, octets, as it stands"},
 	{"udplite", typeProto, 0, is(portsUDPLite), 0, false, "", "not of later fragments"},
 	{"sctp", typeProto, 0, is(portsSCTP), 0, false, "", "not of later fragments"},
 	{"sctp.srcport", typeNumber, max16, of(getSrcPort, portsSCTP), SrcPort, false, "SourceTransAddress", ""},

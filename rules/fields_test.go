@@ -2,8 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/packet"
 )
 
 // The table of fields is well-formed: what the compiler takes for granted.
@@ -21,7 +24,7 @@ func TestFields(t *testing.T) {
 		if f.attr&(f.attr-1) != 0 {
 			t.Errorf("%s saves several attributes", f.name)
 		}
-		number := f.typ == typeNumber || f.typ == typeMAC || f.typ == typeName
+		number := f.typ == typeNumber || f.typ == typeMAC || f.typ == typeName || f.typ == typeTime || f.typ == typeClock
 		if number != (f.max > 1) || f.typ == typeProto && f.from[0].need == 0 {
 			t.Errorf("%s: largest value %d, type %v", f.name, f.max, typeNames[f.typ])
 		}
@@ -44,10 +47,75 @@ func attrHasField(a Attr) bool {
 	return len(fieldNames(func(f *field) bool { return f.attr == a })) > 0
 }
 
+// elements reads which IPFIX elements carry a field.
+func elements(t *testing.T) map[string][]string {
+	t.Helper()
+	src, err := os.ReadFile("testdata/elements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string][]string{}
+	for line := range strings.Lines(string(src)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] == "#" {
+			continue
+		}
+		if fieldByName(words[0]) == nil || len(words) < 2 || of[words[0]] != nil {
+			t.Errorf("elements.txt: %s", line)
+		}
+		of[words[0]] = words[1:]
+	}
+	return of
+}
+
+// absences say of each thing that a field needs when it is not there. What
+// follows from another is behind it.
+var absences = []struct {
+	need have
+	when string
+}{
+	{portsTCP, "not TCP, or cut before the ports"}, {portsUDP, "not UDP, or cut before the ports"},
+	{portsUDPLite, "not UDP-Lite, or cut before the ports"}, {portsUDPs, "not UDP or UDP-Lite, or cut before the ports"},
+	{portsSCTP, "not SCTP, or cut before the ports"}, {portsDCCP, "not DCCP, or cut before the ports"},
+	{ports, "no ports, or cut before them"}, {tcp, "not TCP, later fragments, cut within the header"},
+	{have(packet.HasUDP), "later fragments, cut within the header"}, {payload, "its end is not known"},
+	{have(packet.HasICMP), "not ICMP, later fragments, cut before it"}, {have(packet.HasICMPv6), "not ICMPv6, later fragments, cut before it"},
+	{protoICMP, "not ICMP"}, {protoICMPv6, "not ICMPv6"}, {isARP, "not ARP"}, {have(packet.HasFragment), "whole packets"},
+	{ip4, "not IPv4"}, {ip6, "not IPv6"}, {anyIP, "not IP"}, {have(packet.HasVLAN2), "fewer than two tags"},
+	{have(packet.HasVLAN), "no tag"}, {have(packet.HasMPLS), "no labels"}, {mac, "no MAC addresses"}, {have(packet.HasEtherType), "no EtherType"},
+}
+
+// absent says when a field is.
+func absent(t *testing.T, f *field) string {
+	var when []string
+	need := f.from[0].need
+	for _, a := range absences {
+		if need&a.need != 0 {
+			when, need = append(when, a.when), need&^a.need
+		}
+	}
+	if need != 0 {
+		t.Errorf("%s: nothing says when it is absent", f.name)
+	}
+	if s := f.scanned(); s != nil {
+		switch s.in {
+		case inTCPOptions, inIPOptions:
+			when = append(when, "no such option")
+		case inExtensions:
+			when = append(when, "no such header")
+		}
+	}
+	if when == nil {
+		return "never"
+	}
+	return strings.Join(when, "; ")
+}
+
 // The table for the manual, docs/rules.md, comes from the same rows.
 func TestFieldTable(t *testing.T) {
+	carried := elements(t)
 	var b strings.Builder
-	b.WriteString("| name | is | saved | RFC 2722 | note |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| name | is | saved | RFC 2722 | IPFIX | absent | note |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for i := range fields {
 		f := &fields[i]
 		is, save := typeNames[f.typ], ""
@@ -57,7 +125,8 @@ func TestFieldTable(t *testing.T) {
 		if f.attr != 0 {
 			save = "yes"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.name, is, save, f.rtfm, f.note)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", f.name, is, save, f.rtfm,
+			strings.Join(carried[f.name], ", "), absent(t, f), f.note)
 	}
 	golden(t, "testdata/fields.md", b.String())
 }

@@ -40,9 +40,10 @@ func ReadFilter(at conf.Value, nets *Networks, sets Sets) *Filter {
 	return &Filter{compile([]*rule{r}, nets, p.names, First), r.cond}
 }
 
-// Match tells whether the expression is true of a packet as it was sent.
-func (f *Filter) Match(h *packet.Headers) bool {
+// Match tells whether the expression is true of a packet as it was sent; data is
+// the frame that h was decoded from.
+func (f *Filter) Match(h *packet.Headers, data []byte) bool {
 	var key Key
-	s := state{h: h, have: haveOf(h), key: &key}
+	s := state{h: h, data: data, have: haveOf(h), key: &key}
 	return f.program.try(&s, f.program.nets.Class(h), false) == Counted
 }

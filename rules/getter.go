@@ -72,6 +72,8 @@ const (
 	getDstPort
 	getSrcMAC
 	getDstMAC
+	getSrcOUI
+	getDstOUI
 	endOfPairs
 )
 
@@ -92,6 +94,13 @@ const (
 	getVLAN2
 	getVLANPrio
 	getVLAN2Prio
+	getVLANDEI
+	getVLAN2DEI
+	getVLANType
+	getVLAN2Type
+	getTime
+	getClock
+	getWeekday
 	getMPLS
 	getFragID
 	getDF
@@ -113,7 +122,6 @@ const (
 	getSeq
 	getAck
 	getPayload
-	getUDPLen
 	getICMPType
 	getICMPCode
 	getICMP
@@ -143,7 +151,10 @@ func (g getter) way(swapped uint8) getter {
 	return g
 }
 
-const ipv6HeaderLen = 40
+const (
+	ipv6HeaderLen = 40
+	secondsPerDay = 24 * 60 * 60
+)
 
 // number returns the value of g, which must be there. A table: one line each.
 func (s *state) number(g getter) uint64 {
@@ -157,6 +168,10 @@ func (s *state) number(g getter) uint64 {
 		return macNumber(&h.SrcMAC)
 	case getDstMAC:
 		return macNumber(&h.DstMAC)
+	case getSrcOUI:
+		return macNumber(&h.SrcMAC) >> 24
+	case getDstOUI:
+		return macNumber(&h.DstMAC) >> 24
 	case getProto:
 		return uint64(h.Proto)
 	case getVersion:
@@ -189,6 +204,20 @@ func (s *state) number(g getter) uint64 {
 		return uint64(h.VLAN[0].TCI >> 13)
 	case getVLAN2Prio:
 		return uint64(h.VLAN[1].TCI >> 13)
+	case getVLANDEI:
+		return uint64(h.VLAN[0].TCI >> 12 & 1)
+	case getVLAN2DEI:
+		return uint64(h.VLAN[1].TCI >> 12 & 1)
+	case getVLANType:
+		return s.innerType()
+	case getVLAN2Type:
+		return uint64(h.EtherType)
+	case getTime:
+		return uint64(max(h.Time, 0))
+	case getClock:
+		return uint64(max(h.Time, 0)/1e9) % secondsPerDay
+	case getWeekday: // 1970 began on a Thursday
+		return (uint64(max(h.Time, 0)/1e9)/secondsPerDay+3)%7 + 1
 	case getMPLS:
 		return uint64(h.MPLSLabel)
 	case getFragID:
@@ -215,8 +244,6 @@ func (s *state) number(g getter) uint64 {
 		return uint64(h.Ack)
 	case getPayload:
 		return uint64(h.PayloadLen)
-	case getUDPLen:
-		return uint64(h.PayloadLen) + 8
 	case getICMPType:
 		return uint64(h.ICMPType)
 	case getICMPCode:
@@ -258,6 +285,29 @@ func (s *state) addr(g getter) *[16]byte {
 		return &s.h.Src
 	}
 	return &s.h.Dst
+}
+
+// octets returns the octets of an address or a MAC address.
+func (s *state) octets(g getter) []byte {
+	switch g.way(s.swapped) {
+	case getSrcMAC:
+		return s.h.SrcMAC[:]
+	case getDstMAC:
+		return s.h.DstMAC[:]
+	}
+	addr := s.addr(g)
+	if s.have&have(packet.HasIPv4) != 0 {
+		return addr[12:]
+	}
+	return addr[:]
+}
+
+// innerType returns what the type field of the outer VLAN tag holds.
+func (s *state) innerType() uint64 {
+	if s.have&have(packet.HasVLAN2) != 0 {
+		return uint64(s.h.VLAN[1].TPID)
+	}
+	return uint64(s.h.EtherType)
 }
 
 // fragOffset returns 0 for what is no fragment.

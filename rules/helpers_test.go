@@ -23,7 +23,7 @@ func testSet(t testing.TB, text string) *RuleSet {
 // match runs a rule set over one packet.
 func match(rs *RuleSet, h *packet.Headers) Match {
 	var m Match
-	rs.Program.Match(h, &m)
+	rs.Program.Match(h, frameOf(h), &m)
 	return m
 }
 

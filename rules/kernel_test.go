@@ -120,9 +120,11 @@ func (m *machines) machine(s *skb) *bpf.VM {
 // decode is what the meter makes of the frame.
 func (s *skb) decode(snaplen int) (*packet.Headers, packet.Outcome) {
 	h := &packet.Headers{}
-	out := packet.Decode(h, s.link, s.frame[:min(len(s.frame), snaplen)], uint32(len(s.frame)))
+	out := packet.Decode(h, s.link, s.captured(snaplen), uint32(len(s.frame)))
 	return h, out
 }
+
+func (s *skb) captured(snaplen int) []byte { return s.frame[:min(len(s.frame), snaplen)] }
 
 // skbs are the frames of the traces of testdata and METER_TRACES that have the
 // links of live interfaces: of each trace so many at most, each as it is and
@@ -264,7 +266,7 @@ func compareFilters(t *testing.T, k Kernel, nets *Networks, filters []string, fr
 		programs++
 		vms := newMachines(t, program)
 		for i, s := range frames {
-			matches := f.Match(headers[i])
+			matches := f.Match(headers[i], s.captured(k.Snaplen))
 			bad := outcomes[i] == packet.Malformed || outcomes[i] == packet.Unsupported // never put to a filter
 			switch gone := vms.run(s) == 0; {
 			case gone && (matches || bad):
@@ -337,7 +339,7 @@ func TestKernelCutsWhatIsIgnored(t *testing.T) {
 		vms := newMachines(t, program)
 		for _, s := range frames {
 			h, out := s.decode(k.Snaplen)
-			all := out != packet.Malformed && out != packet.Unsupported && (f == nil || f.Match(h))
+			all := out != packet.Malformed && out != packet.Unsupported && (f == nil || f.Match(h, s.captured(k.Snaplen)))
 			for _, rs := range sets {
 				m := match(rs, h)
 				all = all && m.Verdict == Ignored

@@ -31,6 +31,10 @@ func (c *kernelCode) cond(k *cond, yes, no cbpf.Label, lean bool) {
 		}
 		c.cond(k.kids[last], yes, no, lean)
 	case exprHas:
+		if k.field.scanned() != nil {
+			c.Jump(leaning(lean, yes, no))
+			return
+		}
 		c.needs(k.field.from[0].need, no, leaning(lean, yes, no))
 		c.Jump(yes)
 	case exprTest:
@@ -46,27 +50,31 @@ func leaning(lean bool, yes, no cbpf.Label) cbpf.Label {
 	return no
 }
 
-// test is as compiler.test: whether any value of the field is wanted; with
-// not, whether the field is there and none of its values is.
+// test is as compiler.test: whether any value of the field is wanted, or all
+// are; with not, whether they are there and not wanted.
 func (c *kernelCode) test(k *cond, yes, no cbpf.Label, lean bool) {
+	if k.octets != nil || k.field.scanned() != nil {
+		c.Jump(leaning(lean, yes, no))
+		return
+	}
 	for i, from := range k.field.from {
 		next := c.Label()
-		switch {
-		case !k.not:
-			doubt := leaning(lean, yes, next)
-			c.needs(from.need, next, doubt)
-			c.wanted(k, from.get, yes, next, doubt)
-		default:
-			doubt, absent := leaning(lean, next, no), next
-			if i == 0 {
-				absent = no
-			}
-			c.needs(from.need, absent, doubt)
-			c.wanted(k, from.get, no, next, doubt)
+		fits, fails, absent := yes, next, next
+		if k.all {
+			fits, fails = next, no
 		}
+		if k.all && i == 0 {
+			absent = no
+		}
+		doubt := leaning(lean, fits, fails)
+		c.needs(from.need, absent, doubt)
+		if k.not {
+			fits, fails = fails, fits
+		}
+		c.wanted(k, from.get, fits, fails, doubt)
 		c.Place(next)
 	}
-	if k.not {
+	if k.all {
 		c.Jump(yes)
 		return
 	}
@@ -167,6 +175,8 @@ func (c *kernelCode) wanted(k *cond, g getter, in, out, doubt cbpf.Label) {
 	switch {
 	case k.field.isAddr():
 		c.inPrefixes(k.want.prefixes, g, in, out)
+	case k.field.typ == typeMAC && k.mask != 0:
+		c.Jump(doubt)
 	case k.field.typ == typeMAC:
 		c.inMACs(k.want.spans, g, in, out, doubt)
 	case g == getClass:
@@ -177,6 +187,9 @@ func (c *kernelCode) wanted(k *cond, g getter, in, out, doubt cbpf.Label) {
 		}
 		c.Jump(out)
 	case c.number(g, doubt):
+		if k.mask != 0 {
+			c.Op(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(k.mask)})
+		}
 		c.inSpans(k.want.spans, in, out)
 	default:
 		c.Jump(doubt)

@@ -50,7 +50,7 @@ func uses(leads []lead, one func(getter) bool) bool {
 }
 
 func (k *cond) uses(one func(getter) bool) bool {
-	if k.kind == exprTest && slices.ContainsFunc(k.field.from, func(r reading) bool { return one(r.get) }) {
+	if k.kind == exprTest && k.field.scanned() == nil && slices.ContainsFunc(k.field.from, func(r reading) bool { return one(r.get) }) {
 		return true
 	}
 	return slices.ContainsFunc(k.kids, func(kid *cond) bool { return kid.uses(one) })

@@ -24,6 +24,7 @@ const (
 	tokString           // a text in quotes; text is without them
 	tokList             // $name; text is the name
 	tokSymbol           // an operator or a bracket; text in its one spelling
+	tokSlice            // [a:b]; text is what the brackets hold
 )
 
 type token struct {
@@ -33,27 +34,27 @@ type token struct {
 }
 
 // symbols are tried in this order: the longer before its own beginning.
-var symbols = []string{"..", "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "(", ")", "{", "}", ","}
+var symbols = []string{"===", "!==", "~=", "..", "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "&", "~", "(", ")", "{", "}", ","}
 
 // wordSymbols are the word spellings of symbols.
 var wordSymbols = map[string]string{
 	"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
-	"and": "&&", "or": "||", "not": "!", "in": "in",
+	"and": "&&", "or": "||", "not": "!", "in": "in", "contains": "contains", "matches": "~",
+	"any_eq": "==", "all_eq": "===", "any_ne": "!==", "all_ne": "!=", "bitwise_and": "&",
 }
 
 // refused are what display filters have and this language does not.
 var refused = map[string]string{
-	"===": "write ==", "=": "write ==", "!==": "write !=", "~=": "write !=",
-	"&": "write && for and", "|": "write || for or",
-	"~": "texts are compared with == and in", "^^": "write (a || b) && !(a && b)",
-	"xor": "write (a || b) && !(a && b)", "contains": "texts are compared with == and in",
-	"matches": "texts are compared with == and in", "bitand": "test the flags one by one: tcp.flags.syn",
-	"bitwise_and": "test the flags one by one: tcp.flags.syn",
-	"any":         "any value of the field is meant without saying so", "all": "write !(field != value)",
-	"all_ne": "write !=", "any_eq": "write ==", "any_ne": "write !(field == value)", "all_eq": "write !(field != value)",
-	"[": "slices are not part of the language: compare with a prefix, as in 10.0.0.0/8",
-	"+": "there is no arithmetic", "-": "there is no arithmetic, and no value is negative", "*": "there is no arithmetic", "%": "there is no arithmetic",
+	"=": "write ==", "|": "write || for or", "^": exclusive, "^^": exclusive, "xor": exclusive, "bitand": "write &",
+	"+": arithmetic, "-": arithmetic, "*": arithmetic, "%": arithmetic,
+	"#": "of several headers of one kind the outermost is meant",
+	"@": "compare the field's own value",
 }
+
+const (
+	exclusive  = "write (a || b) && !(a && b)"
+	arithmetic = "there is no arithmetic but &, and no value is negative"
+)
 
 // lex cuts an expression into tokens; the last is always tokEnd.
 func lex(text string) ([]token, *mistake) {
@@ -90,19 +91,33 @@ func lexOne(text string, pos int) (token, int, *mistake) {
 			return token{}, 0, mistakef(pos, "write $ and the name of a list: $home", "$ without a name")
 		}
 		return token{tokList, pos, name}, 1 + len(name), nil
+	case rest[0] == '[':
+		end := strings.IndexByte(rest, ']')
+		if end < 0 {
+			return token{}, 0, mistakef(pos, "", "this [ is never closed")
+		}
+		return token{tokSlice, pos, rest[1:end]}, end + 1, nil
 	}
 	if op := symbolRun(rest); refused[op] != "" {
 		return token{}, 0, mistakef(pos, refused[op], "there is no operator %s", op)
 	}
 	for _, s := range symbols {
 		if strings.HasPrefix(rest, s) {
-			return token{tokSymbol, pos, s}, len(s), nil
+			return token{tokSymbol, pos, oneSpelling(s)}, len(s), nil
 		}
 	}
 	if word := lexWord(rest); word != "" {
 		return wordToken(word, pos)
 	}
 	return token{}, 0, mistakef(pos, "", "unexpected character %q", []rune(rest)[0])
+}
+
+// oneSpelling returns the symbol that stands for s.
+func oneSpelling(s string) string {
+	if s == "~=" {
+		return "!=="
+	}
+	return s
 }
 
 func wordToken(word string, pos int) (token, int, *mistake) {
@@ -130,10 +145,7 @@ func lexWord(s string) string {
 
 // symbolRun returns the run of operator characters that s begins with.
 func symbolRun(s string) string {
-	if s[0] == '[' {
-		return "["
-	}
-	return prefixOf(s, func(r rune) bool { return strings.ContainsRune("=!<>&|~^+-*%", r) })
+	return prefixOf(s, func(r rune) bool { return strings.ContainsRune("=!<>&|~^+-*%#@", r) })
 }
 
 func prefixOf(s string, in func(rune) bool) string {

@@ -129,7 +129,7 @@ func FuzzExpr(f *testing.F) {
 	f.Add(`(tcp && udp.port in {1, 2..3}) || class == "in"`)
 	f.Fuzz(func(t *testing.T, text string) {
 		if filter, err := ParseFilter("filter", text, DefaultNetworks(), nil); err == nil {
-			filter.Match(m.packet())
+			filter.Match(m.packet(), nil)
 		}
 	})
 }

@@ -17,10 +17,12 @@ const (
 	litName  // a text in quotes
 	litList  // $name
 	litTruth // true, false
-	litBad   // none of these; the mistake is reported already
+	litOctets
+	litDecimal // a number with a fraction; text is it
+	litBad     // none of these; the mistake is reported already
 )
 
-var literalNames = [...]string{"a number", "an address", "a prefix", "a MAC address", "a name", "a list", "a truth value"}
+var literalNames = [...]string{"a number", "an address", "a prefix", "a MAC address", "a name", "a list", "a truth value", "octets", "a fraction"}
 
 // A literal is one value as it stands in an expression or a set.
 type literal struct {
@@ -29,6 +31,7 @@ type literal struct {
 	text   string
 	num    uint64 // of a number, MAC address or truth value
 	prefix netip.Prefix
+	octets string
 }
 
 // An item is a value, or the range from lo to hi.
@@ -52,8 +55,13 @@ func newLiteral(t token) (literal, *mistake) {
 	case tokSymbol:
 		return l, mistakef(t.pos, "names are written in quotes", "%s stands where a value should", t.text)
 	}
-	if l.number() || l.network() || l.mac() || l.truth() {
+	if l.number() || l.network() || l.mac() || l.truth() || l.fraction() {
 		return l, nil
+	}
+	if strings.Contains(t.text, ":") {
+		if o, m := newOctets(t); m == nil {
+			return o, nil
+		}
 	}
 	return l, notAValue(t)
 }
@@ -110,6 +118,12 @@ func (l *literal) truth() bool {
 		l.num = 1
 	}
 	return l.num == 1 || strings.EqualFold(l.text, "false")
+}
+
+func (l *literal) fraction() bool {
+	_, err := strconv.ParseFloat(l.text, 64)
+	l.kind = litDecimal
+	return err == nil && strings.Contains(l.text, ".") && prefixOf(l.text, func(r rune) bool { return r == '.' || r >= '0' && r <= '9' }) == l.text
 }
 
 func quote(s string) string { return strconv.Quote(s) }

@@ -7,6 +7,7 @@ import (
 // state is what a Program knows while it looks at one packet.
 type state struct {
 	h        *packet.Headers
+	data     []byte // the frame that h is of, as captured
 	have     have
 	key      *Key
 	lacking  Attr  // saved, but the frame does not hold it
@@ -24,10 +25,11 @@ type state struct {
 
 // Match finds what the rules say of a packet: RFC 2722 §4.3. The packet is
 // tried as orient says; if that gives no match, it is tried the other way
-// round. It allocates nothing.
-func (p *Program) Match(h *packet.Headers, m *Match) {
+// round. data is the frame that h was decoded from; it is looked at, and must be
+// there, only if the Program Scans. It allocates nothing.
+func (p *Program) Match(h *packet.Headers, data []byte, m *Match) {
 	m.Class = p.nets.Class(h)
-	s := state{h: h, have: haveOf(h), key: &m.Key}
+	s := state{h: h, data: data, have: haveOf(h), key: &m.Key}
 	first := p.swapsFirst(h, m.Class)
 	verdict := p.try(&s, m.Class, first)
 	if verdict == NoMatch {

@@ -100,7 +100,7 @@ func TestOverflowCountsEverything(t *testing.T) {
 				h.Version, h.Proto, h.Src, h.Dst, h.TCPFlags, h.SrcPort, h.DstPort = 4, packet.ProtoTCP, c.src, c.dst, flags, 1024, 80
 			}
 			var m Match
-			p.Match(h, &m)
+			p.Match(h, nil, &m)
 			if m.Verdict != Counted || m.Swapped || m.Class != c.class || m.Key.Class != uint16(c.class) {
 				t.Errorf("%v: %+v", c.class, m)
 			}

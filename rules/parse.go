@@ -10,7 +10,7 @@ const (
 	exprOr                   // any kid
 	exprNot                  // not the one kid
 	exprTest                 // name op items
-	exprHas                  // name alone
+	exprHas                  // name alone, or name & mask: is any bit set?
 )
 
 // An expr is an expression as it was written, names and types unchecked.
@@ -19,9 +19,15 @@ type expr struct {
 	pos   int
 	kids  []*expr
 	name  string
-	op    string // ==, !=, <, <=, >, >= or in
-	items []item // one, but for in
+	all   bool         // exprTest: all values of the field are meant, not any
+	slice []octetRange // octets of the field, not all of it
+	mask  *literal     // of & mask
+	op    string       // ==, !=, <, <=, >, >=, in, contains or ~ (matches)
+	items []item       // one, but for in
 }
+
+// octets tells whether the values are written as octets.
+func (e *expr) octets() bool { return e.slice != nil || e.op == "contains" }
 
 // parser reads tokens by recursive descent. After a mistake of structure it
 // stands at the end of the tokens, so that every loop stops; words that are no
@@ -61,6 +67,8 @@ func unexpected(t token) *mistake {
 		return mistakef(t.pos, "", "this ) was never opened")
 	case t.text == "{" || t.text == "}" || t.text == "," || t.text == "..":
 		return mistakef(t.pos, "sets are written field in {a, b, c..d}", "unexpected %s", t.text)
+	case t.kind == tokSlice:
+		return mistakef(t.pos, "a slice stands behind a field: eth.src[0:3]", "unexpected [")
 	case t.kind == tokSymbol:
 		return mistakef(t.pos, "a comparison is written field, operator, value", "unexpected %s", t.text)
 	}
@@ -138,28 +146,86 @@ func (p *parser) unclosed(open token) *mistake {
 	return mistakef(open.pos, "", "this %s is never closed", open.text)
 }
 
-var comparisons = map[string]bool{"==": true, "!=": true, "<": true, "<=": true, ">": true, ">=": true, "in": true}
+// A comparison is what an operator asks.
+type comparison struct {
+	op  string
+	all bool // of all values of the field, unless it says any
+}
 
+var comparisons = map[string]comparison{
+	"==": {"==", false}, "===": {"==", true}, "!=": {"!=", true}, "!==": {"!=", false},
+	"<": {"<", false}, "<=": {"<=", false}, ">": {">", false}, ">=": {">=", false},
+	"in": {"in", false}, "contains": {"contains", false}, "~": {"~", false},
+}
+
+// comparison reads a field alone, or one and what it is compared with.
 func (p *parser) comparison() *expr {
+	quantifier := p.quantifier()
 	t := p.next()
 	if t.kind != tokWord {
 		p.fail(noField(t))
 		return &expr{kind: exprHas, pos: t.pos}
 	}
 	e := &expr{kind: exprHas, pos: t.pos, name: t.text}
-	op := p.peek()
-	if op.kind != tokSymbol || !comparisons[op.text] {
-		return e
+	if next := p.peek(); next.kind == tokSymbol && next.text == "(" {
+		p.fail(mistakef(t.pos, "compare a field with a value", "there is no function %s", t.text))
 	}
-	if _, m := newLiteral(t); m == nil && fieldByName(t.text) == nil {
-		p.fail(mistakef(t.pos, "write the field first, then the value", "%s stands where a field should", t.text))
+	if s := p.peek(); s.kind == tokSlice {
+		p.next()
+		e.slice = p.ranges(s)
+	}
+	if p.accept("&") {
+		if t := p.peek(); fieldByName(t.text) != nil {
+			p.fail(mistakef(t.pos, "write && for and", "a mask is a value, and %s is a field", t.text))
+		}
+		e.mask = new(literal)
+		*e.mask = p.value(e)
+	}
+	return p.compared(e, t, quantifier)
+}
+
+// quantifier reads any or all in front of a field.
+func (p *parser) quantifier() string {
+	t := p.peek()
+	if t.kind != tokWord || t.text != "any" && t.text != "all" || len(p.tokens) < 2 || p.tokens[1].kind != tokWord {
+		return ""
 	}
 	p.next()
-	e.kind, e.op = exprTest, op.text
-	if op.text == "in" {
-		e.items = p.set()
+	return t.text
+}
+
+// compared reads operator and value, if there are any.
+func (p *parser) compared(e *expr, field token, quantifier string) *expr {
+	op, not := p.peek(), false
+	if op.kind == tokSymbol && op.text == "!" && p.tokens[1].kind == tokSymbol && p.tokens[1].text == "in" {
+		p.next()
+		op, not = p.peek(), true
+	}
+	c, known := comparisons[op.text]
+	switch {
+	case op.kind != tokSymbol || !known:
+		if quantifier != "" {
+			p.fail(mistakef(op.pos, "write "+quantifier+" "+e.name+" == value", "%s needs a comparison", quantifier))
+		}
+		return e
+	case quantifier != "" && (not || op.text == "===" || op.text == "!=="):
+		p.fail(mistakef(op.pos, "write "+quantifier+" with ==, !=, <, <=, >, >= or in", "%s does not go with this operator", quantifier))
+	}
+	if _, m := newLiteral(field); m == nil && fieldByName(field.text) == nil {
+		p.fail(mistakef(field.pos, "write the field first, then the value", "%s stands where a field should", field.text))
+	}
+	p.next()
+	e.kind, e.op, e.all = exprTest, c.op, c.all
+	if quantifier != "" {
+		e.all = quantifier == "all"
+	}
+	if c.op == "in" {
+		e.items = p.set(e)
 	} else {
-		e.items = []item{{lo: p.value()}}
+		e.items = []item{{lo: p.value(e)}}
+	}
+	if not {
+		return &expr{kind: exprNot, pos: e.pos, kids: []*expr{e}}
 	}
 	return e
 }
@@ -177,9 +243,13 @@ func noField(t token) *mistake {
 	return unexpected(t)
 }
 
-func (p *parser) value() literal {
+// value reads what e is compared with.
+func (p *parser) value(e *expr) literal {
 	t := p.next()
 	l, m := newLiteral(t)
+	if t.kind == tokWord && e.octets() {
+		l, m = newOctets(t)
+	}
 	switch {
 	case m != nil && t.kind == tokWord:
 		p.mistakes = append(p.mistakes, m)
@@ -191,10 +261,10 @@ func (p *parser) value() literal {
 }
 
 // set reads {a, b..c} or $name.
-func (p *parser) set() []item {
+func (p *parser) set(e *expr) []item {
 	open := p.peek()
 	if open.kind == tokList {
-		return []item{{lo: p.value()}}
+		return []item{{lo: p.value(e)}}
 	}
 	if !p.accept("{") {
 		p.fail(mistakef(open.pos, "write field in {a, b, c..d} or field in $list", "in needs a set"))
@@ -204,7 +274,7 @@ func (p *parser) set() []item {
 	}
 	var items []item
 	for !p.failed {
-		items = append(items, p.item())
+		items = append(items, p.item(e))
 		if !p.accept(",") {
 			break
 		}
@@ -215,10 +285,10 @@ func (p *parser) set() []item {
 	return items
 }
 
-func (p *parser) item() item {
-	it := item{lo: p.value()}
+func (p *parser) item(e *expr) item {
+	it := item{lo: p.value(e)}
 	if p.accept("..") {
-		it.ranged, it.hi = true, p.value()
+		it.ranged, it.hi = true, p.value(e)
 	}
 	return it
 }

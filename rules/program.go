@@ -15,6 +15,8 @@ type Program struct {
 	bitmaps  []*bitmap
 	prefixes []prefix
 	lists    []*prefixList
+	octets   []*octetTest
+	scans    []*scanTest
 
 	nets  *Networks
 	names []string // of numbers from firstName
@@ -35,6 +37,10 @@ func (p *Program) Fused() bool { return p.fused }
 // Conversational tells whether every key that the Program can save holds both
 // addresses, unmasked.
 func (p *Program) Conversational() bool { return p.conversational }
+
+// Scans tells whether the Program looks at the octets of frames, not at their
+// Headers alone.
+func (p *Program) Scans() bool { return len(p.scans) > 0 }
 
 // KindName returns the name of a kind from 256, or "".
 func (p *Program) KindName(n uint16) string { return p.nameOf(n) }
@@ -116,8 +122,12 @@ func (p *Program) wanted(in *instr, s *state) bool {
 		return p.prefixes[in.pool].holds(s.addr(in.get), s.have)
 	case opList:
 		return p.lists[in.pool].contains(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+	case opOctets:
+		return p.octets[in.pool].wants(s.octets(in.get))
+	case opScan:
+		return p.scans[in.pool].holds(s)
 	}
-	n := s.number(in.get)
+	n := s.number(in.get) & in.mask
 	switch in.op {
 	case opSpan:
 		return in.lo <= n && n <= in.hi

@@ -68,6 +68,8 @@ func (m *maker) packet() *packet.Headers {
 		SrcPort: pick(m, poolPort...), DstPort: pick(m, poolPort...), TCPFlags: uint16(m.IntN(1 << 13)),
 		Window: uint16(m.number()), Seq: uint32(m.number()), Ack: uint32(m.number()),
 		ICMPType: pick[uint8](m, 0, 3, 8, 14, 128, 129), ICMPCode: uint8(m.IntN(3)), PayloadLen: uint32(m.number())}
+	h.MPLSOff, h.NetworkOff, h.TransportOff = labelsAt, networkAt, transportAt
+	h.Time = int64(m.IntN(40*86400)) * 1e9 / 3
 	h.VLAN[0].TCI, h.VLAN[1].TCI = uint16(m.number())|uint16(m.IntN(8))<<13, uint16(m.number())
 	h.VLAN[0].TPID = pick(m, uint16(0x8100), 2048)
 	m.mac(&h.SrcMAC)
@@ -317,20 +319,89 @@ func (m *maker) expr(depth int) string {
 
 func (m *maker) test() string {
 	f := m.field()
-	alone := f.typ != typeName && f.typ != typePass
+	alone := f.typ != typeName && f.typ != typePass && f.typ != typeClock
+	octets := widths[f.typ] > 0
 	if f.typ == typeProto || alone && m.IntN(5) == 0 {
 		return pick(m, "", "!") + f.name
 	}
-	equal := pick(m, " == ", " != ", " eq ", " ne ")
-	switch {
-	case f.typ == typeNumber && m.IntN(3) == 0:
-		return f.name + pick(m, " <= ", " >= ", " le ", " ge ") + m.value(f)
-	case f.isAddr() && m.IntN(3) == 0, f.typ == typeNumber && f.max == max16 && m.IntN(4) == 0:
-		return f.name + pick(m, " in ", equal) + m.list(f)
-	case m.IntN(2) == 0:
-		return f.name + " in {" + strings.Join(m.items(f), ", ") + "}"
+	equal := pick(m, " == ", " != ", " eq ", " ne ", " === ", " !== ", " ~= ", " any_eq ", " all_ne ")
+	quantifier := ""
+	if m.IntN(6) == 0 {
+		quantifier, equal = pick(m, "any ", "all "), pick(m, " == ", " != ")
 	}
-	return f.name + equal + m.value(f)
+	order := pick(m, " <= ", " >= ", " le ", " ge ")
+	switch {
+	case octets && m.IntN(3) == 0:
+		return quantifier + m.octets(f, equal, order)
+	case (f.typ == typeNumber || f.typ == typeMAC) && m.IntN(5) == 0:
+		return quantifier + f.name + pick(m, " & ", " bitwise_and ") + m.mask(f) + pick(m, equal, order) + m.value(f)
+	case (f.typ == typeNumber || f.typ == typeMAC) && m.IntN(8) == 0:
+		return f.name + " & " + m.mask(f)
+	case f.typ == typeName && f.name == "class" && m.IntN(4) == 0:
+		return quantifier + pick(m, `class contains "in"`, `class matches "^(IN|out)$"`, `class ~ "a"`)
+	case (f.typ == typeNumber || f.typ == typeClock || f.typ == typeTime || f.typ == typeMAC) && m.IntN(3) == 0:
+		return quantifier + f.name + order + m.value(f)
+	case f.isAddr() && m.IntN(6) == 0:
+		return quantifier + f.name + order + m.value(f)
+	case f.isAddr() && m.IntN(3) == 0, f.typ == typeNumber && f.max == max16 && m.IntN(4) == 0:
+		return quantifier + f.name + pick(m, " in ", equal) + m.list(f)
+	case m.IntN(2) == 0:
+		return quantifier + f.name + " in {" + strings.Join(m.items(f), ", ") + "}"
+	case m.IntN(8) == 0:
+		return f.name + " not in {" + strings.Join(m.items(f), ", ") + "}"
+	}
+	return quantifier + f.name + equal + m.value(f)
+}
+
+// octets makes a test of some octets of an address.
+func (m *maker) octets(f *field, equal, order string) string {
+	width := widths[f.typ]
+	from := m.IntN(width - 1)
+	slice, size := pick(m, fmt.Sprintf("[%d:2]", from), fmt.Sprintf("[%d-%d]", from, from+1)), 2
+	switch m.IntN(5) {
+	case 0:
+		slice, size = fmt.Sprintf("[%d]", pick(m, from, from-width)), 1
+	case 1:
+		slice = pick(m, "[:2]", "[-2:]", fmt.Sprintf("[%d:]", width-2))
+	case 2:
+		slice, size = fmt.Sprintf("[0,%d:2]", from), 3
+	}
+	name := f.name + slice
+	if m.IntN(4) == 0 {
+		name += " & " + m.some(size)
+	}
+	switch m.IntN(6) {
+	case 0:
+		return name + order + m.some(size)
+	case 1:
+		return name + " in {" + m.some(size) + ", " + strings.Repeat("00", size) + ".." + m.some(size) + "}"
+	case 2:
+		return name + " contains " + m.some(1)
+	case 3:
+		if f.isAddr() {
+			address := m.value(&field{typ: f.typ})
+			return f.name + " & " + pick(m, map[fieldType][]string{typeAddr4: {"255.0.0.255", "0.255.255.0"}, typeAddr6: {"ffff::f", "::ff"}}[f.typ]...) +
+				equal + strings.Split(address, "/")[0]
+		}
+		return f.name + " contains " + m.some(2)
+	}
+	return name + equal + m.some(size)
+}
+
+// some makes so many octets.
+func (m *maker) some(n int) string {
+	var s []string
+	for range n {
+		s = append(s, pick(m, "00", "01", "0a", "02", "fd", "ff", "1b", "c0"))
+	}
+	return strings.Join(s, pick(m, ":", "-"))
+}
+
+func (m *maker) mask(f *field) string {
+	if f.typ == typeMAC {
+		return pick(m, "01:00:00:00:00:00", "00:00:00:00:00:03", "ff:ff:ff:00:00:00")
+	}
+	return fmt.Sprint(1 + m.Uint64N(min(f.max, 4000)))
 }
 
 func (m *maker) list(f *field) string {
@@ -384,6 +455,10 @@ func (m *maker) value(f *field) string {
 		return pick(m, m.value(&field{typ: typeAddr4}), m.value(&field{typ: typeAddr6}))
 	case typeMAC:
 		return pick(m, poolMAC...)
+	case typeTime:
+		return pick(m, "0", "864000.5", `"1970-01-07 03:04:05"`)
+	case typeClock:
+		return pick(m, "00:00", "08:30", "12:00:01", "23:59:59")
 	case typePass:
 		return pick(m, `"forward"`, `"reverse"`)
 	}

@@ -27,7 +27,7 @@ var refFields = map[string]func(h *packet.Headers) []any{
 	"frame.len":     num(0, func(h *packet.Headers) any { return uint64(h.WireLen) }),
 	"frame.cap_len": num(0, func(h *packet.Headers) any { return uint64(h.CapLen) }),
 	"ethertype":     num(packet.HasEtherType, func(h *packet.Headers) any { return uint64(h.EtherType) }),
-	"eth.type": num(packet.HasEtherType, func(h *packet.Headers) any {
+	"eth.type": num(packet.HasEtherType|packet.HasMAC, func(h *packet.Headers) any {
 		if h.Layers&packet.HasVLAN != 0 {
 			return uint64(h.VLAN[0].TPID)
 		}
@@ -44,8 +44,30 @@ var refFields = map[string]func(h *packet.Headers) []any{
 	"vlan.outer": num(packet.HasVLAN, func(h *packet.Headers) any { return uint64(h.VLAN[0].TCI % 4096) }),
 	"vlan.inner": num(packet.HasVLAN2, func(h *packet.Headers) any { return uint64(h.VLAN[1].TCI % 4096) }),
 	"vlan.id":    vlans(func(tci uint16) uint64 { return uint64(tci % 4096) }), "vlan.priority": vlans(func(tci uint16) uint64 { return uint64(tci / 8192) }),
-	"mpls":       num(packet.HasMPLS, func(h *packet.Headers) any { return uint64(1) }),
-	"mpls.label": num(packet.HasMPLS, func(h *packet.Headers) any { return uint64(h.MPLSLabel) }),
+	"vlan.dei": vlans(func(tci uint16) uint64 { return uint64(tci / 4096 % 2) }),
+	"vlan.etype": func(h *packet.Headers) (out []any) {
+		for i, tag := range []packet.Layer{packet.HasVLAN, packet.HasVLAN2} {
+			if h.Layers&tag != 0 && i == 0 && h.Layers&packet.HasVLAN2 != 0 {
+				out = append(out, uint64(h.VLAN[1].TPID))
+			} else if h.Layers&tag != 0 {
+				out = append(out, uint64(h.EtherType))
+			}
+		}
+		return out
+	},
+	"mpls":             num(packet.HasMPLS, func(h *packet.Headers) any { return uint64(1) }),
+	"eth.src.oui":      changed(macs(true, false), func(n uint64) uint64 { return n / (1 << 24) }),
+	"eth.dst.oui":      changed(macs(false, true), func(n uint64) uint64 { return n / (1 << 24) }),
+	"eth.addr.oui":     changed(macs(true, true), func(n uint64) uint64 { return n / (1 << 24) }),
+	"frame.time":       num(0, func(h *packet.Headers) any { return uint64(refTime(h).UnixNano()) }),
+	"frame.time_epoch": num(0, func(h *packet.Headers) any { return uint64(refTime(h).UnixNano()) }),
+	"time.of_day": num(0, func(h *packet.Headers) any {
+		hour, minute, second := refTime(h).Clock()
+		return uint64(hour*3600 + minute*60 + second)
+	}),
+	"time.weekday":     num(0, func(h *packet.Headers) any { return uint64(refTime(h).Weekday()+6)%7 + 1 }),
+	"ipv6.tclass.dscp": ipNum(6, func(h *packet.Headers) uint64 { return uint64(h.TClass / 4) }),
+	"ipv6.tclass.ecn":  ipNum(6, func(h *packet.Headers) uint64 { return uint64(h.TClass % 4) }),
 
 	"ip": num(packet.HasIPv4, func(h *packet.Headers) any { return uint64(1) }), "ipv6": num(packet.HasIPv6, func(h *packet.Headers) any { return uint64(1) }),
 	"proto": ipNum(0, func(h *packet.Headers) uint64 { return uint64(h.Proto) }), "ip.proto": ipNum(4, func(h *packet.Headers) uint64 { return uint64(h.Proto) }),
@@ -85,7 +107,6 @@ var refFields = map[string]func(h *packet.Headers) []any{
 	"tcp.seq_raw":           num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.Seq) }),
 	"tcp.ack_raw":           num(packet.HasTCP, func(h *packet.Headers) any { return uint64(h.Ack) }),
 	"tcp.len":               num(packet.HasTCP|packet.HasPayload, func(h *packet.Headers) any { return uint64(h.PayloadLen) }),
-	"udp.length":            num(packet.HasUDP|packet.HasPayload, func(h *packet.Headers) any { return 8 + uint64(h.PayloadLen) }),
 	"icmp":                  protocol(1), "icmpv6": protocol(58),
 	"icmp.type":       num(packet.HasICMP, func(h *packet.Headers) any { return uint64(h.ICMPType) }),
 	"icmp.code":       num(packet.HasICMP, func(h *packet.Headers) any { return uint64(h.ICMPCode) }),
@@ -94,6 +115,8 @@ var refFields = map[string]func(h *packet.Headers) []any{
 	"icmpv6.code":     num(packet.HasICMPv6, func(h *packet.Headers) any { return uint64(h.ICMPCode) }),
 	"icmpv6.typecode": num(packet.HasICMPv6, func(h *packet.Headers) any { return 256*uint64(h.ICMPType) + uint64(h.ICMPCode) }),
 }
+
+func init() { addScanned(refFields) }
 
 // refConstant are the fields that all packets of a five-tuple have in common.
 var refConstant = strings.Fields(`src.addr dst.addr addr ip.src ip.dst ip.addr ipv6.src ipv6.dst ipv6.addr

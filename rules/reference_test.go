@@ -1,8 +1,12 @@
 package rules
 
 import (
+	"math/big"
 	"net/netip"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"flowmeter/meter/packet"
 )
@@ -346,13 +350,29 @@ func (s *refState) eval(e *expr) bool {
 		return false
 	}
 	values := s.read(e.name)
-	if e.kind == exprHas {
-		if f := s.field(e.name); f.typ == typeBool {
-			return len(values) > 0 && values[0] == uint64(1)
+	switch f := s.field(e.name); {
+	case e.kind == exprTest:
+		return s.test(e, values)
+	case e.mask != nil:
+		for _, v := range values {
+			if refIsOctets(e, f) && s.refOctets(e, v) || !refIsOctets(e, f) && s.refMasked(e, v.(uint64)) != 0 {
+				return true
+			}
 		}
-		return len(values) > 0
+		return false
+	case f.typ == typeBool: // of several readings, whether any is set
+		for _, v := range values {
+			if v == uint64(1) {
+				return true
+			}
+		}
+		return false
 	}
-	return s.test(e, values)
+	return len(values) > 0
+}
+
+func refIsOctets(e *expr, f *field) bool {
+	return f != nil && (e.slice != nil || e.op == "contains" && f.typ == typeMAC || e.mask != nil && f.isAddr())
 }
 
 func (s *refState) read(name string) []any {
@@ -365,37 +385,49 @@ func (s *refState) read(name string) []any {
 }
 
 func (s *refState) test(e *expr, values []any) bool {
-	if e.op == "!=" {
-		for _, v := range values {
-			if s.among(e, v) {
-				return false
-			}
-		}
-		return len(values) > 0
-	}
+	some, every := false, len(values) > 0
 	for _, v := range values {
-		if s.among(e, v) {
+		fits := s.among(e, v) != (e.op == "!=")
+		some, every = some || fits, every && fits
+	}
+	if e.all {
+		return every
+	}
+	return some
+}
+
+func (s *refState) among(e *expr, v any) bool {
+	f := s.field(e.name)
+	switch {
+	case refIsOctets(e, f):
+		return s.refOctets(e, v)
+	case e.op == "contains" || e.op == "~":
+		return s.refText(e, v.(uint64))
+	case strings.Contains("< <= > >=", e.op):
+		return s.refOrder(e, v)
+	case e.mask != nil:
+		v = s.refMasked(e, v.(uint64))
+	}
+	for _, it := range e.items {
+		if s.fits(s.meaning(e.name), it, v) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *refState) among(e *expr, v any) bool {
-	for _, it := range e.items {
-		switch e.op {
-		case "==", "!=", "in":
-			if s.fits(s.meaning(e.name), it, v) {
-				return true
-			}
-		case "<":
-			return v.(uint64) < it.lo.num
-		case "<=":
-			return v.(uint64) <= it.lo.num
-		case ">":
-			return v.(uint64) > it.lo.num
-		case ">=":
-			return v.(uint64) >= it.lo.num
+// refText finds the name that a number stands for and looks at it.
+func (s *refState) refText(e *expr, n uint64) bool {
+	for _, name := range s.names.known(s.meaning(e.name)) {
+		if num, _ := s.names.lookup(s.meaning(e.name), name); uint64(num) != n {
+			continue
+		}
+		text := e.items[0].lo.text
+		if e.op == "contains" && strings.Contains(name, text) {
+			return true
+		}
+		if e.op == "~" && regexp.MustCompile("(?i)"+text).MatchString(name) {
+			return true
 		}
 	}
 	return false
@@ -412,6 +444,9 @@ func (s *refState) fits(field string, it item, v any) bool {
 		return it.lo.prefix.Contains(a)
 	}
 	n := v.(uint64)
+	if it.ranged && field == "time.of_day" && s.literal(field, it.lo) > s.literal(field, it.hi) {
+		return n >= s.literal(field, it.lo) || n <= s.literal(field, it.hi)
+	}
 	if it.ranged {
 		return s.literal(field, it.lo) <= n && n <= s.literal(field, it.hi)
 	}
@@ -437,6 +472,20 @@ func (s *refState) inList(field, name string, v any) bool {
 
 func (s *refState) literal(field string, l literal) uint64 {
 	switch {
+	case field == "time.of_day":
+		n := uint64(0)
+		for i, part := range strings.Split(l.text, ":") {
+			two, _ := strconv.Atoi(part)
+			n += uint64(two) * []uint64{3600, 60, 1}[i]
+		}
+		return n
+	case strings.HasPrefix(field, "frame.time") && l.kind == litName:
+		t, _ := time.Parse(time.DateTime, l.text)
+		return uint64(t.UnixNano())
+	case strings.HasPrefix(field, "frame.time"):
+		r, _ := new(big.Rat).SetString(l.text)
+		r.Mul(r, big.NewRat(1e9, 1))
+		return new(big.Int).Div(r.Num(), r.Denom()).Uint64()
 	case l.kind != litName:
 		return l.num
 	case field == "pass":

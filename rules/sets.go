@@ -67,7 +67,7 @@ func parseItem(v conf.Value) (item, *mistake) {
 		return item{lo: l}, m
 	}
 	p := &parser{tokens: tokens}
-	it := p.item()
+	it := p.item(&expr{})
 	switch t := p.peek(); {
 	case p.failed:
 	case it.lo.kind == litList:

@@ -175,7 +175,7 @@ rulesets: [{rules: [{call: {zone: [src.addr]}, on: {1: [{do: count}]}}]}]`)
 	h := tcpPacket("10.1.2.3", 1, "8.8.8.8", 2, 0)
 	h.Layers |= packet.HasMAC
 	var m Match
-	if n := testing.AllocsPerRun(100, func() { rs.Program.Match(h, &m) }); n != 0 || m.Verdict != Counted {
+	if n := testing.AllocsPerRun(100, func() { rs.Program.Match(h, nil, &m) }); n != 0 || m.Verdict != Counted {
 		t.Errorf("%v allocations, %+v", n, m)
 	}
 }

@@ -109,7 +109,7 @@ func BenchmarkMatch(b *testing.B) {
 			p := tcp(0, packet.ACK, false)
 			var m rules.Match
 			for b.Loop() {
-				program.Match(&p.Headers, &m)
+				program.Match(&p.Headers, nil, &m)
 			}
 		})
 	}

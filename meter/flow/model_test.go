@@ -37,7 +37,7 @@ func newModel(cfg Config) *model {
 func (m *model) packet(h *packet.Headers, clock int64) {
 	m.expire(clock)
 	var match rules.Match
-	m.cfg.Program.Match(h, &match)
+	m.cfg.Program.Match(h, nil, &match)
 	octets := uint64(h.WireLen)
 	if h.Layers&packet.HasIP != 0 {
 		octets = uint64(h.TotalLen)

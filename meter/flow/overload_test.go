@@ -36,7 +36,7 @@ func overloadConfig(t testing.TB, main, standby string, highWater, flood int, ti
 func (m *model) has(h *packet.Headers, clock int64) bool {
 	m.expire(clock)
 	var match rules.Match
-	m.cfg.Program.Match(h, &match)
+	m.cfg.Program.Match(h, nil, &match)
 	syn := h.Layers&packet.HasTCP != 0 && h.TCPFlags&packet.SYN != 0 && h.TCPFlags&packet.ACK == 0
 	for _, k := range []rules.Key{match.Key, match.Key.Swap()} {
 		if f := m.flows[k]; f != nil && !(f.over && syn) {

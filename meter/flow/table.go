@@ -2,6 +2,7 @@ package flow
 
 import (
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"flowmeter/meter/packet"
@@ -96,6 +97,12 @@ func NewTable(cfg Config) *Table {
 		t.addReserves(cfg.Overload)
 	}
 	return t
+}
+
+// Scans tells whether the rules look at the octets of frames, its own or those of
+// its reserves: then Packet.Data must be there.
+func (t *Table) Scans() bool {
+	return t.program.Scans() || slices.ContainsFunc(t.reserves, func(r *Table) bool { return r != nil && r.Scans() })
 }
 
 // SayChosen has the records of the table and of its reserves say that their packets
@@ -196,7 +203,7 @@ func (h *hot) class(dir uint8) rules.Class {
 
 // ask puts a packet to the rules and tallies the verdict if it is not counted.
 func (t *Table) ask(p *Packet) bool {
-	t.program.Match(&p.Headers, &t.match)
+	t.program.Match(&p.Headers, p.Data, &t.match)
 	m := &t.match
 	if m.Verdict == rules.Counted {
 		return true

@@ -36,6 +36,9 @@ type Packet struct {
 
 	Counted bool // a rule set counted it
 
+	// Data is the frame, where a Table Scans; only until Update returns.
+	Data []byte
+
 	tuple tuple // valid if HasIP
 	hash  uint32
 	dir   uint8 // 0 if sent by the lower end

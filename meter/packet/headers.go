@@ -96,6 +96,12 @@ type Headers struct {
 	VLAN           [2]VLANTag // outermost first; [0] valid if HasVLAN, [1] if HasVLAN2
 	MPLSLabel      uint32     // top label entry's 20-bit label; valid if HasMPLS
 
+	// Where headers begin, from the start of the frame, for what is read of the
+	// frame itself: options, extension headers, the labels below the top one.
+	MPLSOff      uint32 // valid if HasMPLS: the top label
+	NetworkOff   uint32 // valid if HasIP
+	TransportOff uint32 // valid if HasTCP, HasUDP, HasSCTP, HasDCCP, HasICMP or HasICMPv6
+
 	// The IP header; valid if HasIP.
 	Version   uint8    // 4 or 6
 	Proto     uint8    // IANA protocol number of the transport, behind IPv6 extension headers as far as they could be read

@@ -30,6 +30,7 @@ func readIPv4(h *Headers, data []byte, off int) Outcome {
 		return h.cut()
 	}
 	h.Layers |= HasIPv4
+	h.NetworkOff = uint32(off)
 	h.Version = 4
 	h.TClass = b[1]
 	h.TTL = b[8]

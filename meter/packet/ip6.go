@@ -40,6 +40,7 @@ func readIPv6(h *Headers, data []byte, off int) Outcome {
 		total = wire - off
 	}
 	h.Layers |= HasIPv6
+	h.NetworkOff = uint32(off)
 	h.Version = 6
 	h.TClass = uint8(word >> 20)
 	h.FlowLabel = word & 0xfffff

@@ -157,7 +157,7 @@ func readMPLS(h *Headers, data []byte, off int) (int, network) {
 		entry := be32(data[off:])
 		if h.Layers&HasMPLS == 0 {
 			h.Layers |= HasMPLS
-			h.MPLSLabel = entry >> 12
+			h.MPLSLabel, h.MPLSOff = entry>>12, uint32(off)
 		}
 		off += labelLen
 		if entry&0x100 != 0 { // bottom of stack

@@ -24,6 +24,7 @@ func readTransport(h *Headers, data []byte, off, end int) {
 	if off > end {
 		return
 	}
+	h.TransportOff = uint32(off)
 	b := data[min(off, len(data)):min(end, len(data))]
 	size := end - off
 	switch h.Proto {

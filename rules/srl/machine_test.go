@@ -224,7 +224,7 @@ func (p *pair) compare(t *testing.T, h *packet.Headers) rules.Verdict {
 	t.Helper()
 	verdict, key, swapped := p.wanted(h)
 	var m rules.Match
-	p.program.Match(h, &m)
+	p.program.Match(h, nil, &m)
 	got := plain(m.Key, p.program)
 	if m.Verdict != rules.Counted {
 		got = rules.Key{}

@@ -187,7 +187,7 @@ func TestCutByRules(t *testing.T) {
 			var h packet.Headers
 			var m rules.Match
 			out := packet.Decode(&h, packet.LinkEthernet, []byte(want[i]), uint32(len(want[i])))
-			sets[0].Program.Match(&h, &m)
+			sets[0].Program.Match(&h, nil, &m)
 			if f.Flags&capture.Cut == 0 {
 				if len(f.data) < min(len(want[i]), cfg.Snaplen) {
 					t.Errorf("%s, frame %d: %d octets", trace, i+1, len(f.data))
