@@ -177,7 +177,12 @@ func addScanned(m map[string]func(*packet.Headers) []any) {
 	m["tcp.options.wscale.shift"] = ofOptions(tcpOptions, 3, octetsOf(0, 1))
 	m["tcp.options.timestamp.tsval"] = ofOptions(tcpOptions, 8, octetsOf(0, 4))
 	m["tcp.options.timestamp.tsecr"] = ofOptions(tcpOptions, 8, octetsOf(4, 4))
-	m["tcp.options.sack.count"] = ofOptions(tcpOptions, 5, func(o refOption) []any { return []any{uint64(len(o.body) / 8)} })
+	m["tcp.options.sack.count"] = ofOptions(tcpOptions, 5, func(o refOption) []any {
+		if len(o.body)%8 != 0 {
+			return nil
+		}
+		return []any{uint64(len(o.body) / 8)}
+	})
 	for name, header := range map[string]int{"hopopts": 0, "routing": 43, "fraghdr": 44, "dstopts": 60} {
 		m["ipv6."+name] = ofOptions(refExtensions, header, there)
 	}

@@ -80,6 +80,8 @@ func (v *scan) value(out []uint64, b []byte) []uint64 {
 	switch {
 	case len(b) < v.at+v.size:
 		return out
+	case v.count != 0 && len(b)%v.count != 0: // cut
+		return out
 	case v.count != 0:
 		return append(out, uint64(len(b)/v.count))
 	}

@@ -197,8 +197,8 @@ var differings = []differing{
 	{"wrong options", func(e string, f *traceFrame) bool {
 		return f.headers("mptcp") > 0 && about(e, "tcp.option_kind", "tcp.options.")
 	}},
-	{"RARP", func(e string, f *traceFrame) bool {
-		return about(e, "arp") && f.h.Layers&packet.HasEtherType != 0 && f.h.EtherType == 0x8035
+	{"kinds of ARP", func(e string, f *traceFrame) bool {
+		return about(e, "arp") && (f.h.Layers&packet.HasEtherType != 0 && f.h.EtherType == 0x8035 || f.headers("atmarp") > 0)
 	}},
 }
 

@@ -19,6 +19,7 @@ import (
 // values are those of the traces, so that much of it is true of some packets.
 type displayMaker struct {
 	*rand.Rand
+	theirs map[string]bool // names of fields and protocols
 	fields []*field
 	seen   map[*field][]uint64     // numbers
 	addrs  map[*field][]netip.Addr // addresses
@@ -29,7 +30,7 @@ const maxSeen = 400
 
 // newDisplayMaker takes the fields that Wireshark has too.
 func newDisplayMaker(seed uint64, theirs map[string]bool, frames []*traceFrame) *displayMaker {
-	m := &displayMaker{Rand: rand.New(rand.NewPCG(seed, 2)), seen: map[*field][]uint64{}, addrs: map[*field][]netip.Addr{}}
+	m := &displayMaker{Rand: rand.New(rand.NewPCG(seed, 2)), theirs: theirs, seen: map[*field][]uint64{}, addrs: map[*field][]netip.Addr{}}
 	for i := range fields {
 		if f := &fields[i]; theirs[f.name] && f.name != "ethertype" && f.typ != typeName && f.typ != typePass { // ethertype is a protocol there
 			m.fields = append(m.fields, f)
@@ -203,6 +204,9 @@ func (m *displayMaker) octets(b []byte) string {
 	var s []string
 	for _, o := range b {
 		s = append(s, fmt.Sprintf("%02x", o))
+	}
+	if len(s) == 1 && m.theirs[s[0]] {
+		return "0x" + s[0] // ff and fc are protocols there
 	}
 	return strings.Join(s, one(m, ":", ":", "-"))
 }
