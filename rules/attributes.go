@@ -168,7 +168,7 @@ func (f *field) isPort() bool { return f.attr&(SrcPort|DstPort) != 0 }
 // operand tells whether a test has a value, or a value under a mask, that can
 // be saved once the test is true.
 func (k *cond) operand() bool {
-	return k.equal && k.field != nil && len(k.field.from) == 1 && k.field.attr&^computed != 0
+	return k.equal && k.field != nil && len(k.field.from) == 1 && k.field.scanned() == nil && k.field.attr&^computed != 0
 }
 
 // checkMatched checks that there is something for save: matched to save.

@@ -197,6 +197,9 @@ func (c *compiler) call(r *rule) {
 
 func (c *compiler) save(s saved) {
 	from := s.field.from[0]
+	if p, ok := presences[s.field.attr]; ok {
+		from = p
+	}
 	in := instr{op: opSave, get: from.get, need: s.need(), attr: s.field.attr, bits: s.bits, lo: s.mask}
 	switch {
 	case !s.constant:

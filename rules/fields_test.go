@@ -36,7 +36,8 @@ func TestFields(t *testing.T) {
 		}
 	}
 	for _, a := range []Attr{SrcAddr, DstAddr, SrcPort, DstPort, SrcMAC, DstMAC, Proto, Version, EtherType, VLAN,
-		VLAN2, MPLS, TClass, TTL, FlowLabel, ICMP, Iface, SrcClass, DstClass, SrcKind, DstKind, FlowClass, FlowKind} {
+		VLAN2, MPLS, TClass, TTL, FlowLabel, ICMP, Iface, SrcClass, DstClass, SrcKind, DstKind, FlowClass, FlowKind,
+		DSCP, ECN, VLANPrio, Fragment, Length, TCPFlags, MSS, WindowScale, SACK, Extensions, Hour, Weekday} {
 		if !attrHasField(a) {
 			t.Errorf("no field saves attribute %#x", a)
 		}

@@ -99,6 +99,7 @@ const (
 	getVLANType
 	getVLAN2Type
 	getTime
+	getHour
 	getClock
 	getWeekday
 	getMPLS
@@ -125,6 +126,11 @@ const (
 	getICMPType
 	getICMPCode
 	getICMP
+	getFragment
+	getMSS // in the frame, as are those behind it
+	getWindowScale
+	getSACK
+	getExtensions
 	endOfHeaders
 )
 
@@ -214,6 +220,8 @@ func (s *state) number(g getter) uint64 {
 		return uint64(h.EtherType)
 	case getTime:
 		return uint64(max(h.Time, 0))
+	case getHour:
+		return uint64(max(h.Time, 0)/1e9) % secondsPerDay / 3600
 	case getClock:
 		return uint64(max(h.Time, 0)/1e9) % secondsPerDay
 	case getWeekday: // 1970 began on a Thursday
@@ -251,7 +259,74 @@ func (s *state) number(g getter) uint64 {
 	case getICMP:
 		return uint64(h.ICMPType)<<8 | uint64(h.ICMPCode)
 	}
+	if g < endOfHeaders {
+		return s.inFrame(g)
+	}
 	return s.computed(g)
+}
+
+// first returns the first value that a scan finds, and whether there is one.
+func (s *state) first(v *scan) (uint64, bool) {
+	var buf [maxScanned]uint64
+	values := s.scanned(v, buf[:0])
+	if len(values) == 0 {
+		return 0, false
+	}
+	return values[0], true
+}
+
+// Scans of what save: can store.
+var (
+	mssOption    = scan{in: inTCPOptions, kind: 2, size: 2}
+	wscaleOption = scan{in: inTCPOptions, kind: 3, size: 1}
+	sackOption   = scan{in: inTCPOptions, kind: 4}
+)
+
+// there tells whether a value that may be missing from its header is there.
+func (s *state) there(g getter) (ok bool) {
+	switch ok = true; g {
+	case getMSS:
+		_, ok = s.first(&mssOption)
+	case getWindowScale:
+		_, ok = s.first(&wscaleOption)
+	}
+	return ok
+}
+
+// inFrame returns the values that are read from the frame to be saved.
+func (s *state) inFrame(g getter) (n uint64) {
+	var ok bool
+	switch g {
+	case getFragment:
+		ok = s.have&have(packet.HasFragment) != 0
+	case getMSS:
+		n, _ = s.first(&mssOption)
+		return n
+	case getWindowScale:
+		n, _ = s.first(&wscaleOption)
+		return n
+	case getSACK:
+		_, ok = s.first(&sackOption)
+	case getExtensions:
+		return s.extensions()
+	}
+	return bit(ok)
+}
+
+// ExtensionHeaders are the IPv6 extension headers by their bit of
+// Key.Extensions.
+var ExtensionHeaders = [8]uint8{0, 43, 44, 51, 60, 135, 139, 140}
+
+// extensions returns the set of extension headers.
+func (s *state) extensions() (set uint64) {
+	for header, _, rest, ok := s.h.Extensions(s.data).Next(); ok; header, _, rest, ok = rest.Next() {
+		for i, h := range ExtensionHeaders {
+			if h == header {
+				set |= 1 << i
+			}
+		}
+	}
+	return set
 }
 
 // computed returns the values that set: changes.

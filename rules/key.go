@@ -6,7 +6,7 @@ package rules
 import "bytes"
 
 // Attr is a set of attributes that a key can hold.
-type Attr uint32
+type Attr uint64
 
 // The attributes. Those of the two endpoints come in pairs, source bit first,
 // so that Swap is a shift.
@@ -34,6 +34,18 @@ const (
 	Iface
 	FlowClass // computed
 	FlowKind  // computed
+	DSCP
+	ECN
+	VLANPrio    // priority of the outer VLAN tag
+	Fragment    // whether it is a part of a fragmented packet
+	Length      // IP header and payload
+	TCPFlags    // the 12 bits below the data offset
+	MSS         // TCP option
+	WindowScale // TCP option
+	SACK        // whether the TCP option that permits it is there
+	Extensions  // IPv6 extension headers
+	Hour        // of the day, UTC
+	Weekday     // 1 is Monday
 
 	sources = SrcAddr | SrcPort | SrcMAC | SrcClass | SrcKind
 
@@ -68,17 +80,32 @@ type Key struct {
 	FlowLabel uint32
 	MPLS      uint32
 	Iface     uint32
+	Length    uint32
 	Class     uint16 // FlowClass, by set:
 	Kind      uint16 // FlowKind, by set:
 	EtherType uint16
 	VLAN      uint16
 	VLAN2     uint16
 	ICMP      uint16 // type<<8 | code
+	TCPFlags  uint16
+	MSS       uint16
 	Proto     uint8
 	Version   uint8
 	TClass    uint8
 	TTL       uint8
+
+	DSCP, ECN, VLANPrio uint8
+	Presence            uint8 // of Fragment (1), of SACK (2)
+	WindowScale         uint8
+	Extensions          uint8 // see ExtensionHeaders
+	Hour, Weekday       uint8
 }
+
+// Bits of Key.Presence.
+const (
+	FragmentThere = 1
+	SACKThere     = 2
+)
 
 // Swap returns the key as seen from the other end, masks, classes and kinds
 // included.

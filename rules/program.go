@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/binary"
+	"slices"
 	"sort"
 
 	"flowmeter/meter/packet"
@@ -40,7 +41,11 @@ func (p *Program) Conversational() bool { return p.conversational }
 
 // Scans tells whether the Program looks at the octets of frames, not at their
 // Headers alone.
-func (p *Program) Scans() bool { return len(p.scans) > 0 }
+func (p *Program) Scans() bool {
+	return slices.ContainsFunc(p.code, func(in instr) bool {
+		return in.op == opScan || in.get >= getMSS && in.get < endOfHeaders
+	})
+}
 
 // KindName returns the name of a kind from 256, or "".
 func (p *Program) KindName(n uint16) string { return p.nameOf(n) }

@@ -65,6 +65,7 @@ var refFields = map[string]func(h *packet.Headers) []any{
 		hour, minute, second := refTime(h).Clock()
 		return uint64(hour*3600 + minute*60 + second)
 	}),
+	"time.hour":        num(0, func(h *packet.Headers) any { return uint64(refTime(h).Hour()) }),
 	"time.weekday":     num(0, func(h *packet.Headers) any { return uint64(refTime(h).Weekday()+6)%7 + 1 }),
 	"ipv6.tclass.dscp": ipNum(6, func(h *packet.Headers) uint64 { return uint64(h.TClass / 4) }),
 	"ipv6.tclass.ecn":  ipNum(6, func(h *packet.Headers) uint64 { return uint64(h.TClass % 4) }),

@@ -53,8 +53,12 @@ func (s *refState) put(k *Key, attr Attr, sv saved) {
 		k.Version = h.Version
 	default:
 		n := sv.num
-		if !sv.constant {
-			n = refFields[sv.field.name](h)[0].(uint64) & sv.mask
+		switch there := refFields[sv.field.name](h); {
+		case sv.constant:
+		case attr == Fragment || attr == SACK:
+			n = uint64(min(len(there), 1))
+		default:
+			n = there[0].(uint64) & sv.mask
 		}
 		putNumber(k, attr, n)
 	}
@@ -117,6 +121,37 @@ func putNumber(k *Key, attr Attr, n uint64) {
 		k.ICMP = uint16(n)
 	case Iface:
 		k.Iface = uint32(n)
+	default:
+		putHeader(k, attr, n)
+	}
+}
+
+func putHeader(k *Key, attr Attr, n uint64) {
+	switch attr {
+	case DSCP:
+		k.DSCP = uint8(n)
+	case ECN:
+		k.ECN = uint8(n)
+	case VLANPrio:
+		k.VLANPrio = uint8(n)
+	case Fragment:
+		k.Presence += uint8(n)
+	case SACK:
+		k.Presence += 2 * uint8(n)
+	case Length:
+		k.Length = uint32(n)
+	case TCPFlags:
+		k.TCPFlags = uint16(n)
+	case MSS:
+		k.MSS = uint16(n)
+	case WindowScale:
+		k.WindowScale = uint8(n)
+	case Extensions:
+		k.Extensions = uint8(n)
+	case Hour:
+		k.Hour = uint8(n)
+	case Weekday:
+		k.Weekday = uint8(n)
 	}
 }
 

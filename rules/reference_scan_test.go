@@ -186,6 +186,18 @@ func addScanned(m map[string]func(*packet.Headers) []any) {
 	for name, header := range map[string]int{"hopopts": 0, "routing": 43, "fraghdr": 44, "dstopts": 60} {
 		m["ipv6."+name] = ofOptions(refExtensions, header, there)
 	}
+	m["extensions"] = func(h *packet.Headers) []any {
+		set := uint64(0)
+		for i, header := range []int{0, 43, 44, 51, 60, 135, 139, 140} {
+			if len(ofOptions(refExtensions, header, there)(h)) > 0 {
+				set |= 1 << i
+			}
+		}
+		if h.Layers&packet.HasIPv6 == 0 {
+			return nil
+		}
+		return []any{set}
+	}
 	m["ipv6.routing.type"] = ofOptions(refExtensions, 43, octetsOf(2, 1))
 	m["ipv6.routing.segleft"] = ofOptions(refExtensions, 43, octetsOf(3, 1))
 	m["ipv6.fraghdr.offset"] = changed(ofOptions(refExtensions, 44, octetsOf(2, 2)), func(n uint64) uint64 { return n / 8 })

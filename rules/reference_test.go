@@ -236,7 +236,7 @@ func (s *refState) effects(r *rule) {
 	for _, sv := range r.saves {
 		s.varies = s.varies || !sv.constant && !refIsConstant(sv.field.name)
 		attr := sv.field.attr
-		there := len(refFields[sv.field.name](&s.h)) > 0
+		there := len(refFields[sv.field.name](&s.h)) > 0 || s.presence(attr)
 		if sv.constant {
 			there = !sv.addr.IsValid() || s.h.Layers&packet.HasIP != 0 && sv.addr.Is4() == (s.h.Version == 4)
 		}
@@ -271,7 +271,7 @@ func (s *refState) operands(e *expr) (list []saved) {
 		}
 	case exprTest:
 		f := s.field(e.name)
-		if f == nil || f.attr == 0 || f.attr&computed != 0 || len(f.from) > 1 || e.op != "==" && e.op != "in" {
+		if f == nil || f.attr == 0 || f.attr&computed != 0 || len(f.from) > 1 || f.scanned() != nil || e.mask != nil || e.slice != nil || e.op != "==" && e.op != "in" {
 			return nil
 		}
 		sv := unmasked(f)
@@ -319,6 +319,11 @@ func (s *refState) meaning(name string) string {
 		return f.name
 	}
 	return name
+}
+
+// presence tells whether what is saved is whether something is there, and could be.
+func (s *refState) presence(attr Attr) bool {
+	return attr == Fragment && s.h.Layers&packet.HasIP != 0 || attr == SACK && s.h.Layers&packet.HasTCP != 0
 }
 
 func refIsConstant(name string) bool {

@@ -86,6 +86,8 @@ func unmasked(f *field) saved { return saved{field: f, bits: wholeBits, mask: wh
 // address that is a constant, its family, so that a key is of one family.
 func (s *saved) need() have {
 	switch {
+	case !s.constant && presences[s.field.attr].need != 0:
+		return presences[s.field.attr].need
 	case !s.constant:
 		return s.field.from[0].need
 	case !s.field.isAddr():

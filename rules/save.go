@@ -26,6 +26,10 @@ func (s *state) save(in *instr) {
 	case DstPort:
 		s.savePort(&s.key.Dst, DstPort, in)
 	default:
+		if !s.there(in.get) {
+			s.lacking |= in.attr
+			return
+		}
 		s.saveNumber(in.attr, s.number(in.get)&in.lo)
 	}
 	s.key.Saved |= in.attr
@@ -96,6 +100,30 @@ func (s *state) saveNumber(a Attr, n uint64) {
 		k.ICMP = uint16(n)
 	case Iface:
 		k.Iface = uint32(n)
+	case DSCP:
+		k.DSCP = uint8(n)
+	case ECN:
+		k.ECN = uint8(n)
+	case VLANPrio:
+		k.VLANPrio = uint8(n)
+	case Fragment:
+		k.Presence |= FragmentThere * uint8(n)
+	case Length:
+		k.Length = uint32(n)
+	case TCPFlags:
+		k.TCPFlags = uint16(n)
+	case MSS:
+		k.MSS = uint16(n)
+	case WindowScale:
+		k.WindowScale = uint8(n)
+	case SACK:
+		k.Presence |= SACKThere * uint8(n)
+	case Extensions:
+		k.Extensions = uint8(n)
+	case Hour:
+		k.Hour = uint8(n)
+	case Weekday:
+		k.Weekday = uint8(n)
 	}
 }
 

@@ -11,16 +11,22 @@ import (
 // descriptions of the meter's own fields, for their type records. A field
 // that is not here goes without.
 var descriptions = map[string]string{
-	"ruleSetId":         "rule set that made the record, numbered from 1",
-	"pieceNumber":       "piece of a flow exported in several, from 0",
-	"flowClass":         "1 in, 2 out, 3 internal, 4 transit, as seen from the home networks; or set by rules",
-	"directionEvidence": "why the source is the source: 1 syn, 2 synack, 3 icmp, 4 rule, 5 perimeter, 6 first packet",
-	"flowKind":          "kind of flow, set by rules",
-	"sourceKind":        "kind of source, set by rules",
-	"destinationKind":   "kind of destination, set by rules",
-	"sourceClass":       "class of source, set by rules",
-	"destinationClass":  "class of destination, set by rules",
-	"mplsTopLabel":      "top MPLS label, 20 bits",
+	"ruleSetId":              "rule set that made the record, numbered from 1",
+	"pieceNumber":            "piece of a flow exported in several, from 0",
+	"flowClass":              "1 in, 2 out, 3 internal, 4 transit, as seen from the home networks; or set by rules",
+	"directionEvidence":      "why the source is the source: 1 syn, 2 synack, 3 icmp, 4 rule, 5 perimeter, 6 first packet",
+	"flowKind":               "kind of flow, set by rules",
+	"sourceKind":             "kind of source, set by rules",
+	"destinationKind":        "kind of destination, set by rules",
+	"sourceClass":            "class of source, set by rules",
+	"destinationClass":       "class of destination, set by rules",
+	"mplsTopLabel":           "top MPLS label, 20 bits",
+	"fragment":               "1 if the packets are parts of fragmented ones",
+	"tcpMaximumSegmentSize":  "MSS option of TCP, octets",
+	"tcpSackPermitted":       "1 if the TCP option that permits SACK is there",
+	"ipv6ExtensionHeaderSet": "IPv6 extension headers, from the lowest bit: 0, 43, 44, 51, 60, 135, 139, 140",
+	"hourOfDay":              "hour of the packets, UTC",
+	"dayOfWeek":              "day of the packets, UTC: 1 is Monday",
 }
 
 // largest value of each unsigned type.

@@ -36,7 +36,7 @@ func Model(p Precision) []Field {
 	var fields []Field
 	for _, part := range [][]Field{
 		identity(), times(timeFields[p]), endpoints(), icmp(), counters(),
-		headers(), link(), sampling(), verdicts(), computed(),
+		headers(), link(), keyed(), sampling(), verdicts(), computed(),
 	} {
 		fields = append(fields, part...)
 	}
@@ -193,7 +193,7 @@ func link() []Field {
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.EtherType) }},
 		{Name: "dot1qVlanId", ID: 243, Type: Unsigned16, Semantics: Identifier, V9: 58, Needs: HasVLAN,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.VLAN & 0xfff) }},
-		{Name: "dot1qPriority", ID: 244, Type: Unsigned8, Semantics: Identifier, Needs: HasVLAN,
+		{Name: "dot1qPriority", ID: 244, Type: Unsigned8, Semantics: Identifier, Needs: HasVLANPrio,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.VLAN >> 13) }},
 		{Name: "dot1qCustomerVlanId", ID: 245, Type: Unsigned16, Semantics: Identifier, Needs: HasVLAN2,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.VLAN2 & 0xfff) }},

@@ -66,6 +66,9 @@ var keyHas = [...]struct {
 	{rules.MPLS, HasMPLS}, {rules.FlowLabel, HasFlowLabel}, {rules.Iface, HasIface},
 	{rules.FlowClass, HasClass}, {rules.SrcClass, HasSrcClass}, {rules.DstClass, HasDstClass},
 	{rules.FlowKind, HasKind}, {rules.SrcKind, HasSrcKind}, {rules.DstKind, HasDstKind},
+	{rules.DSCP, HasDSCP}, {rules.VLANPrio, HasVLANPrio}, {rules.Fragment, HasFragment}, {rules.Length, HasLength},
+	{rules.MSS, HasMSS}, {rules.WindowScale, HasWindowScale}, {rules.SACK, HasSACK}, {rules.Extensions, HasExtensions},
+	{rules.Hour, HasHour}, {rules.Weekday, HasWeekday},
 }
 
 // hasKey tells what a key holds.
@@ -135,7 +138,7 @@ func (r *Record) fillFromKey() {
 	k := &r.Key
 	r.First = FirstPacket{
 		SrcMAC: k.Src.MAC, DstMAC: k.Dst.MAC, EtherType: k.EtherType,
-		VLAN: k.VLAN, VLAN2: k.VLAN2, MPLS: k.MPLS, FlowLabel: k.FlowLabel, Iface: k.Iface,
+		VLAN: k.VLAN | uint16(k.VLANPrio)<<13, VLAN2: k.VLAN2, MPLS: k.MPLS, FlowLabel: k.FlowLabel, Iface: k.Iface,
 	}
 }
 
@@ -148,6 +151,7 @@ func (r *Record) fillFromFirst(c *cold) {
 	}
 	if c.link&linkVLAN != 0 {
 		r.First.VLAN = c.vlan[0]
+		r.Has |= HasVLANPrio
 		r.Has |= HasVLAN
 	}
 	if c.link&linkVLAN2 != 0 {
@@ -180,7 +184,14 @@ func flowID(k *rules.Key, start int64) uint64 {
 	x = mix(x^uint64(k.FlowLabel)<<32^uint64(k.MPLS), uint64(k.Iface))
 	x = mix(x^uint64(k.Class)<<48^uint64(k.Kind)<<32^uint64(k.EtherType)<<16^uint64(k.ICMP),
 		uint64(k.VLAN)<<16|uint64(k.VLAN2))
-	return mix(x^uint64(k.Proto)<<24^uint64(k.Version)<<16^uint64(k.TClass)<<8^uint64(k.TTL), 0)
+	x = mix(x^uint64(k.Proto)<<24^uint64(k.Version)<<16^uint64(k.TClass)<<8^uint64(k.TTL), 0)
+	a := uint64(k.Length)<<32 | uint64(k.TCPFlags)<<16 | uint64(k.MSS)
+	b := uint64(k.DSCP)<<56 | uint64(k.ECN)<<48 | uint64(k.VLANPrio)<<40 | uint64(k.Presence)<<32 |
+		uint64(k.WindowScale)<<24 | uint64(k.Extensions)<<16 | uint64(k.Hour)<<8 | uint64(k.Weekday)
+	if a|b == 0 { // as of most keys
+		return x
+	}
+	return mix(x^a, b)
 }
 
 // mix folds the 128-bit product of its two arguments, each made odd in its own

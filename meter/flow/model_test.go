@@ -97,7 +97,7 @@ func (m *model) create(h *packet.Headers, match *rules.Match, clock int64) *mode
 	case rules.EvidencePerimeter:
 		f.rec.Biflow = 3
 	}
-	f.rec.First = FirstPacket{k.Src.MAC, k.Dst.MAC, k.EtherType, k.VLAN, k.VLAN2, k.MPLS, k.FlowLabel, k.Iface}
+	f.rec.First = FirstPacket{k.Src.MAC, k.Dst.MAC, k.EtherType, k.VLAN + 8192*uint16(k.VLANPrio), k.VLAN2, k.MPLS, k.FlowLabel, k.Iface}
 	f.rec.Has = HasEvidence | modelKeyHas(k)
 	if class != rules.NoClass {
 		f.rec.Has |= HasClass
@@ -111,7 +111,7 @@ func (m *model) create(h *packet.Headers, match *rules.Match, clock int64) *mode
 	}
 	if h.Layers&packet.HasVLAN != 0 {
 		f.rec.First.VLAN = h.VLAN[0].TCI
-		f.rec.Has |= HasVLAN
+		f.rec.Has |= HasVLAN | HasVLANPrio
 	}
 	if h.Iface != 0 {
 		f.rec.First.Iface = h.Iface
@@ -153,6 +153,16 @@ func modelKeyHas(k *rules.Key) (has Has) {
 	put(rules.DstMAC, HasDstMAC)
 	put(rules.VLAN, HasVLAN)
 	put(rules.EtherType, HasEtherType)
+	put(rules.DSCP, HasDSCP)
+	put(rules.VLANPrio, HasVLANPrio)
+	put(rules.Fragment, HasFragment)
+	put(rules.Length, HasLength)
+	put(rules.MSS, HasMSS)
+	put(rules.WindowScale, HasWindowScale)
+	put(rules.SACK, HasSACK)
+	put(rules.Extensions, HasExtensions)
+	put(rules.Hour, HasHour)
+	put(rules.Weekday, HasWeekday)
 	put(rules.FlowKind, HasKind)
 	put(rules.SrcKind, HasSrcKind)
 	put(rules.DstKind, HasDstKind)

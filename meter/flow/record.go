@@ -91,6 +91,16 @@ const (
 	HasReverse // Count[Reverse].Packets > 0
 	HasWide    // a delta count of more than 32 bits
 	HasSelector
+	HasVLANPrio
+	HasDSCP // what follows is in the key
+	HasFragment
+	HasLength
+	HasMSS
+	HasWindowScale
+	HasSACK
+	HasExtensions
+	HasHour
+	HasWeekday
 )
 
 // RuleSet is what a Record knows of the rule set that made it. Its Records

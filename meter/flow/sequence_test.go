@@ -73,6 +73,11 @@ rulesets:
   - {call: {net: [dst.addr, dst.kind]}, do: count}`},
 	{"addresses of IPv4 alone", `
 - {save: [ip.src, ip.dst], do: count}`},
+	{"headers", `
+- {if: 'tcp', save: [src.addr, dst.addr, tcp.flags, fragment, time.hour], do: count}
+- {if: 'vlan', save: [src.addr, dst.addr, vlan.priority, length], do: count}
+- {if: 'ip', save: [dscp, ecn, time.weekday], do: count}
+- {save: [src.addr/32, extensions], do: count}`},
 }
 
 // ruleSet reads one of ruleFiles.
