@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -302,4 +303,25 @@ func (s *refState) refMasked(e *expr, n uint64) uint64 {
 		return n
 	}
 	return n & s.literal(s.meaning(e.name), *e.mask)
+}
+
+func refIsOctets(e *expr, f *field) bool {
+	return f != nil && (e.slice != nil || e.op == "contains" && f.typ == typeMAC || e.mask != nil && f.isAddr())
+}
+
+// refText finds the name that a number stands for and looks at it.
+func (s *refState) refText(e *expr, n uint64) bool {
+	for _, name := range s.names.known(s.meaning(e.name)) {
+		if num, _ := s.names.lookup(s.meaning(e.name), name); uint64(num) != n {
+			continue
+		}
+		text := e.items[0].lo.text
+		if e.op == "contains" && strings.Contains(name, text) {
+			return true
+		}
+		if e.op == "~" && regexp.MustCompile("(?i)"+text).MatchString(name) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,7 +3,6 @@ package rules
 import (
 	"math/big"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -376,10 +375,6 @@ func (s *refState) eval(e *expr) bool {
 	return len(values) > 0
 }
 
-func refIsOctets(e *expr, f *field) bool {
-	return f != nil && (e.slice != nil || e.op == "contains" && f.typ == typeMAC || e.mask != nil && f.isAddr())
-}
-
 func (s *refState) read(name string) []any {
 	name = s.meaning(name)
 	if get := refFields[name]; get != nil {
@@ -415,23 +410,6 @@ func (s *refState) among(e *expr, v any) bool {
 	}
 	for _, it := range e.items {
 		if s.fits(s.meaning(e.name), it, v) {
-			return true
-		}
-	}
-	return false
-}
-
-// refText finds the name that a number stands for and looks at it.
-func (s *refState) refText(e *expr, n uint64) bool {
-	for _, name := range s.names.known(s.meaning(e.name)) {
-		if num, _ := s.names.lookup(s.meaning(e.name), name); uint64(num) != n {
-			continue
-		}
-		text := e.items[0].lo.text
-		if e.op == "contains" && strings.Contains(name, text) {
-			return true
-		}
-		if e.op == "~" && regexp.MustCompile("(?i)"+text).MatchString(name) {
 			return true
 		}
 	}

@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // substitutes say what comes nearest to fields that display filters have and
 // this language does not. A name that ends with a dot stands for all below it.
@@ -9,6 +12,7 @@ var substitutes = []struct{ name, hint string }{
 	{"frame.interface_", "write iface, which counts from 1"},
 	{"frame.time_", "write frame.time, time.of_day or time.weekday; times between packets are in records"},
 	{"frame.protocols", "name the protocol alone: tcp"},
+	{"frame", "octets are taken of addresses; of frames there are frame.len, frame.cap_len and frame.time"},
 	{"frame.", "of frames there are len, cap_len and time"},
 	{"eth.ig", "write eth.addr[0] & 01"}, {"eth.lg", "write eth.addr[0] & 02"},
 	{"eth.src.", "write eth.src[0:3] or eth.src.oui"}, {"eth.dst.", "write eth.dst[0:3] or eth.dst.oui"},
@@ -38,7 +42,7 @@ func unknownHint(name string, known []string) string {
 	family := ""
 	for _, s := range substitutes {
 		switch {
-		case name == s.name || strings.HasPrefix(name, s.name+"."):
+		case name == s.name || strings.HasPrefix(name, s.name+".") && !begins(known, s.name+"."):
 			return s.hint
 		case family == "" && strings.ContainsAny(s.name[len(s.name)-1:], "._") && strings.HasPrefix(name, s.name):
 			family = s.hint
@@ -48,4 +52,9 @@ func unknownHint(name string, known []string) string {
 		return near
 	}
 	return family
+}
+
+// begins tells whether some known name begins so.
+func begins(known []string, with string) bool {
+	return slices.ContainsFunc(known, func(name string) bool { return strings.HasPrefix(name, with) })
 }
