@@ -74,20 +74,32 @@ func (q *Queue) Stats() *Stats { return q.stats }
 // which tells the time or the end, takes room too.
 func weigh(b *flow.Batch) int { return max(1, len(b.Records)) }
 
+// capacity is how many records may wait once a batch was taken. Patient ones
+// leave a quarter to those that would be dropped for them.
+func (q *Queue) capacity(patient bool) int {
+	if patient {
+		return q.cfg.Records - q.cfg.Records/4
+	}
+	return q.cfg.Records
+}
+
 // Offer hands over a batch and with it one hold on it. A lossless queue waits
 // until there is room, any other for a patient batch while its exporter goes on;
-// else it drops what does not fit and counts it. A batch larger than the whole queue is taken when the queue is empty, and of
-// the final batch, if it does not fit, only the records are dropped.
+// else it drops what does not fit and counts it. A batch larger than the whole
+// queue is taken when the queue is empty, and of the final batch, if it does not
+// fit, only the records are dropped.
 func (q *Queue) Offer(b *flow.Batch) {
 	if b.Final {
 		defer q.once.Do(func() { close(q.final) })
 	}
-	for !q.admit(b) {
+	for patient := b.Patient; !q.admit(b, patient); {
 		switch {
 		case q.cfg.Lossless:
 			<-q.drained
-		case b.Patient && q.Room() != math.MaxInt:
+		case patient && q.Room() != math.MaxInt:
 			time.Sleep(time.Millisecond)
+		case patient: // it waits no longer, and is one like all others
+			patient = false
 		default:
 			q.drop(b, QueueFull)
 			return
@@ -96,7 +108,7 @@ func (q *Queue) Offer(b *flow.Batch) {
 }
 
 // admit takes the batch if there is room, or if nobody will ever take it.
-func (q *Queue) admit(b *flow.Batch) bool {
+func (q *Queue) admit(b *flow.Batch, patient bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {
@@ -104,7 +116,7 @@ func (q *Queue) admit(b *flow.Batch) bool {
 		q.drop(b, Stopped)
 		return true
 	}
-	if len(q.waiting) > 0 && q.weight+weigh(b) > q.cfg.Records {
+	if len(q.waiting) > 0 && q.weight+weigh(b) > q.capacity(patient) {
 		return false
 	}
 	if len(q.waiting) == 0 {
@@ -120,9 +132,9 @@ func (q *Queue) admit(b *flow.Batch) bool {
 // stuck is how long an exporter may take nothing before nobody waits for it.
 const stuck = time.Second
 
-// Room returns how many records Offer takes now without a loss, for those who
-// can wait until there are more. It has no limit where waiting is of no use: the
-// queue waits by itself, its exporter has ended, or takes nothing.
+// Room returns how many records of patient batches Offer takes now. It has no
+// limit where waiting is of no use: the queue waits by itself, its exporter has
+// ended, or takes nothing.
 func (q *Queue) Room() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,7 +144,7 @@ func (q *Queue) Room() int {
 	if len(q.waiting) == 0 { // which takes a batch of any size
 		return max(q.cfg.Records, 1024)
 	}
-	return max(0, q.cfg.Records-q.weight)
+	return max(0, q.capacity(true)-q.weight)
 }
 
 func (q *Queue) wake(token chan struct{}) {

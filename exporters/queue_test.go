@@ -255,3 +255,33 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestPatienceLeavesRoom: records that can wait never fill a queue so far that
+// those that cannot are dropped for them.
+func TestPatienceLeavesRoom(t *testing.T) {
+	sink := &fakeSink{export: func(*flow.Batch) error { time.Sleep(20 * time.Millisecond); return nil }}
+	q := NewQueue("test", sink, QueueConfig{Records: 1000})
+	wait := start(q, t.Context())
+	var patient sync.WaitGroup
+	for range 2 {
+		patient.Go(func() {
+			for range 10 {
+				b := batchOf(100, false)
+				b.Patient = true
+				q.Offer(b)
+			}
+		})
+	}
+	for range 40 {
+		time.Sleep(5 * time.Millisecond)
+		q.Offer(batchOf(10, false))
+	}
+	patient.Wait()
+	q.Offer(batchOf(0, true))
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got, lost := sink.got.Load(), q.Stats().Dropped(QueueFull); got != 2400 || lost != 0 {
+		t.Errorf("%d records of 2400 arrived, %d were dropped", got, lost)
+	}
+}
