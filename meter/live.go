@@ -187,14 +187,12 @@ func (l *liveWorker) end() {
 		for last := false; !last; {
 			last = !boxes.open() // then all has been sent
 			l.exchange()
-			l.answer()
-			time.Sleep(time.Millisecond)
+			l.pause()
 		}
 		l.clock = max(l.clock, boxes.latest.Load())
 	}
 	for !l.reloading.TryRLock() { // what a reload has begun here, it also ends here
-		l.answer()
-		time.Sleep(time.Millisecond)
+		l.pause()
 	}
 	defer l.reloading.RUnlock()
 	l.forceAll()
@@ -202,6 +200,13 @@ func (l *liveWorker) end() {
 	l.records.direct.flush()
 	l.progress.Store(0)
 	close(l.done)
+}
+
+// pause is for a worker at its end that waits for others: it does not hang.
+func (l *liveWorker) pause() {
+	l.answer()
+	l.progress.Store(time.Now().UnixNano())
+	time.Sleep(time.Millisecond)
 }
 
 // ask has every live worker do something between two batches, and waits until

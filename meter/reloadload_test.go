@@ -84,7 +84,8 @@ func TestReloadUnderLoad(t *testing.T) {
 }
 
 // TestEndWithinReload: rings end between the two halves of a reload. What the
-// rule set that ends has counted is in records all the same.
+// rule set that ends has counted is in records all the same, and workers that
+// wait for the reload do not seem to hang.
 func TestEndWithinReload(t *testing.T) {
 	tr := steadyTrace(12, 4000, time.Now(), time.Microsecond)
 	rings, hold := tr.rings(t, 2), make(chan struct{})
@@ -104,7 +105,12 @@ func TestEndWithinReload(t *testing.T) {
 		r := m.newReload(Change{RuleSets: ruleSets(t, "rulesets: ["+hosts+"]")})
 		m.ask(r.swap)
 		close(hold)
-		time.Sleep(100 * time.Millisecond) // the workers would end now
+		time.Sleep(400 * time.Millisecond) // the workers would end now
+		for i, at := range m.Progress() {
+			if time.Since(at) > 200*time.Millisecond {
+				t.Errorf("worker %d has not shown itself since %v", i, at)
+			}
+		}
 		m.ask(r.force)
 		m.askForce()
 		m.ask(r.settle)
