@@ -2,10 +2,14 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"flowmeter/meter/flow"
 )
 
 // configured reads a configuration as meter run does, with the given flags.
@@ -79,4 +83,41 @@ func TestFixedByFlags(t *testing.T) {
 	if err := r.fixed(settings, section); !errors.As(err, &usageError{}) {
 		t.Errorf("a web configuration that is gone: %v", err)
 	}
+}
+
+// rotatable is a sink that says when it was to look for another file.
+type rotatable struct{ looked chan struct{} }
+
+func (rotatable) Export(*flow.Batch) error { return nil }
+func (rotatable) Tick(time.Time) error     { return nil }
+func (rotatable) Close() error             { return nil }
+
+func (s rotatable) Reopen() error {
+	close(s.looked)
+	return nil
+}
+
+// TestReloadWaitsForTheStart: a reload that is wanted while the service begins
+// touches nothing until it has begun.
+func TestReloadWaitsForTheStart(t *testing.T) {
+	r := configured(t, &runCmd{}, "meter: {inputs: [{interface: lo}]}")
+	log := slog.New(slog.DiscardHandler)
+	r.app, r.manager, r.out = &app{log: log}, &lifecycle{log: log}, newOutputs(true, log)
+	s := rotatable{make(chan struct{})}
+	r.out.add("test", s)
+	go r.out.queues[0].Run(t.Context())
+	begun := r.beginning()
+	r.reloads.over = true // it is to come no further
+	reloaded := make(chan error)
+	go func() { reloaded <- r.reload(t.Context()) }()
+	select {
+	case <-s.looked:
+		t.Error("a reload met the start")
+	case <-time.After(100 * time.Millisecond):
+	}
+	begun()
+	if err := <-reloaded; err != errStopping {
+		t.Error(err)
+	}
+	<-s.looked
 }

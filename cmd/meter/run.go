@@ -160,10 +160,10 @@ func (r *service) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r.ctx, r.manager = ctx, r.newLifecycle()
-	r.mu.Lock() // nobody reloads or stops what has not begun
+	begun := r.beginning()
 	served, err := r.serve(ctx, r.pages, r.hooks())
 	if err != nil {
-		r.mu.Unlock()
+		begun()
 		r.stop()
 		return usageError{err}
 	}
@@ -174,7 +174,7 @@ func (r *service) run() error {
 	r.out.start(ctx)
 	r.beginAll()
 	live := r.settings.Live() // which no reload changes
-	r.mu.Unlock()
+	begun()
 	r.await(ctx, live)
 	r.manager.stopping()
 	meter.Finish(r.out.meterExporters(), r.account())
@@ -189,6 +189,17 @@ func (r *service) run() error {
 	r.printAccount()
 	cancel()
 	return <-served
+}
+
+// beginning has reloads, pages and a stop wait for the start, until the function
+// returned is called: what has not begun can be neither changed nor stopped.
+func (r *service) beginning() (begun func()) {
+	r.changing.Lock()
+	r.mu.Lock()
+	return func() {
+		r.mu.Unlock()
+		r.changing.Unlock()
+	}
 }
 
 // open opens the live interfaces of inputs, or none.
