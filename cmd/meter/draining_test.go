@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -50,11 +52,13 @@ func TestExportersDrain(t *testing.T) {
 	first := accept(t, l)
 
 	after := succeed(t, before, item(", resend_overlap: 1"))
-	after.replace(t.Context(), before, &meter.Account{})
+	after.begin(t.Context())
+	after.finish(before, &meter.Account{})
 	offer(after, 5)
 	eventually(after, "waiting 0+5 draining 3+0 ")
 	last := succeed(t, after, "exporters: []") // one that has not begun is taken away, too
-	last.replace(t.Context(), after, &meter.Account{})
+	last.begin(t.Context())
+	last.finish(after, &meter.Account{})
 	eventually(last, "draining 3+0 draining 0+5 ")
 	readAll(t, first)
 	eventually(last, "draining 5+0 ")
@@ -144,5 +148,40 @@ func TestInputsDrain(t *testing.T) {
 	}
 	if len(r.retired) != 1 {
 		t.Error("its account is gone")
+	}
+}
+
+// TestExportersBeginAtOnce: exporters of a reload do not wait for inputs that it
+// took away, and that take their time to end.
+func TestExportersBeginAtOnce(t *testing.T) {
+	const input = "meter: {inputs: [{name: a, interface: lo}]}\n"
+	r := configured(t, &runCmd{}, input)
+	log := slog.New(slog.DiscardHandler)
+	r.app, r.shared, r.out, r.ctx = &app{log: log, stderr: io.Discard}, &shared{}, newOutputs(true, log), t.Context()
+	var err error
+	if r.inputs, err = r.build(r.settings, r.out); err != nil {
+		t.Fatal(err)
+	}
+	gone := r.inputs[0]
+	gone.open = true // it cannot be reloaded, as it never ran: so it is to end
+	path := filepath.Join(t.TempDir(), "flows.jsonl")
+	if err := os.WriteFile(r.cmd.Config, []byte(input+"exporters: [{jsonl: {path: '"+path+"'}}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan error)
+	go func() { changed <- r.change() }()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		_, queues := r.shown()
+		if len(queues) == 1 && queues[0].Stats().Up.Load() {
+			break
+		}
+		if time.Now().After(end) {
+			t.Error("the new exporter waits")
+			break
+		}
+	}
+	close(gone.ended)
+	if err := <-changed; err == nil {
+		t.Error("an input that never ran was reloaded")
 	}
 }

@@ -122,15 +122,10 @@ func (o *outputs) adopt(l *outlet) {
 	maps.Copy(o.taken, l.taken)
 }
 
-// replace starts what is new in o, which has taken the place of before, and
-// ends what is no longer there. A new exporter with the name of an old one, to
-// the same collector or file, begins when the old one has ended; the meter fills
-// its queue meanwhile.
-func (o *outputs) replace(ctx context.Context, before *outputs, account *meter.Account) {
-	for _, l := range o.retired[len(before.retired):] {
-		meter.Finish(l.feeds, account)
-		go o.tellLoss(l)
-	}
+// begin starts what is new in o, of a reload. A new exporter with the name of
+// an old one, to the same collector or file, begins when the old one has ended;
+// the meter fills its queue meanwhile.
+func (o *outputs) begin(ctx context.Context) {
 	for _, l := range o.outlets {
 		if l.started {
 			continue
@@ -146,6 +141,15 @@ func (o *outputs) replace(ctx context.Context, before *outputs, account *meter.A
 			}
 			l.run(ctx, o.hung)
 		}()
+	}
+}
+
+// finish ends what of before is no longer in o, which has taken its place: the
+// meter gives it nothing any more.
+func (o *outputs) finish(before *outputs, account *meter.Account) {
+	for _, l := range o.retired[len(before.retired):] {
+		meter.Finish(l.feeds, account)
+		go o.tellLoss(l)
 	}
 }
 

@@ -122,8 +122,9 @@ func (r *service) change() error {
 	}
 	before := r.out
 	err = r.swap(settings, inputs, out)
+	r.out.begin(r.ctx) // at once: what ends may take its time, and queues fill
 	r.retire()
-	r.out.replace(r.ctx, before, r.account())
+	r.out.finish(before, r.account())
 	return err
 }
 
