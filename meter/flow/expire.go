@@ -126,8 +126,8 @@ func (t *Table) Flush(clock int64, reason EndReason) {
 // the next call continues where it stopped. It returns what is left of n, and
 // whether it has been through the whole table.
 func (t *Table) FlushSome(clock int64, reason EndReason, n int) (left int, all bool) {
-	for _, r := range t.reserves {
-		if n, all = r.FlushSome(clock, reason, n); !all {
+	for ; t.emptied < len(t.reserves); t.emptied++ {
+		if n, all = t.reserves[t.emptied].FlushSome(clock, reason, n); !all {
 			return n, false
 		}
 	}
@@ -139,7 +139,7 @@ func (t *Table) FlushSome(clock int64, reason EndReason, n int) (left int, all b
 			n--
 		}
 	}
-	t.flushed = 0
+	t.flushed, t.emptied = 0, 0
 	return n, true
 }
 
@@ -187,7 +187,7 @@ func (t *Table) Restart(clock int64) {
 	}
 	t.wheel.restart(clock)
 	t.clock = t.wheel.next << slotShift
-	t.flushed = 0
+	t.flushed, t.emptied = 0, 0
 	t.victims.heap, t.victims.late = t.victims.heap[:0], t.victims.late[:0]
 	for _, r := range t.reserves {
 		r.Restart(clock)

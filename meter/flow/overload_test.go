@@ -330,3 +330,26 @@ func TestGivingAwayAllocatesNothing(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestFlushSomeGoesThroughOnce: while a table with reserves is ended bit by bit
+// and packets come in, each of its tables is gone through once.
+func TestFlushSomeGoesThroughOnce(t *testing.T) {
+	cfg := overloadConfig(t, "rulesets: [{name: a}]", "", 10, 10, 0)
+	d := newDriver(t, cfg)
+	d.Restart(0)
+	rounds := 0
+	for all := false; !all && rounds < 100; rounds++ {
+		for n := range 20 { // ten are the overflow's, in one flow
+			d.give(syn(1, n))
+		}
+		_, all = d.FlushSome(d.clock, EndForced, 1)
+		for left := d.Ready(Everything); left > 0; left-- {
+			var r Record
+			d.Next(&r)
+		}
+	}
+	forced := [2]uint64{d.Counts.Ended[EndForced], d.Reserves().Tables[1].Ended[EndForced]}
+	if forced != [2]uint64{10, 1} {
+		t.Errorf("%d flows and %d of the overflow were ended in %d rounds", forced[0], forced[1], rounds)
+	}
+}

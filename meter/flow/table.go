@@ -45,6 +45,7 @@ type Table struct {
 	ready   int      // of ended, how many are in order and may go
 	taken   int      // of those, how many have gone
 	flushed int32    // where FlushSome goes on
+	emptied int      // reserves that it has been through
 	victims victims
 	match   rules.Match
 	keySeed maphash.Seed
