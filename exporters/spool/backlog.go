@@ -51,6 +51,7 @@ type Backlog struct {
 type sent struct {
 	number uint64
 	octets int
+	flows  exporters.Tally
 }
 
 // memoryLimit is what may wait in memory while the collector is connected: two
@@ -218,6 +219,7 @@ func (b *Backlog) Close() error {
 	var err error
 	if b.disk != nil {
 		err = b.spill()
+		b.loseFlight()
 		err = errors.Join(err, b.disk.Close(b.everSent))
 	}
 	for i := range b.mem {
@@ -237,4 +239,14 @@ func (b *Backlog) lose(m *Message, why exporters.Reason) {
 		b.stats.TakeBack(m.Flows)
 	}
 	b.stats.Drop(why, m.Flows)
+}
+
+// loseFlight counts what is in flight and cannot be sent again: its file was
+// deleted for want of room when it seemed to have been sent.
+func (b *Backlog) loseFlight() {
+	for i := range b.flight {
+		if f := &b.flight[i]; !b.holds(f.number) {
+			b.lose(&Message{Number: f.number, Flows: f.flows}, exporters.SpoolFull)
+		}
+	}
 }

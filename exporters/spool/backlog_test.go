@@ -291,6 +291,45 @@ func TestBacklogCountsOnce(t *testing.T) {
 	}
 }
 
+// TestBacklogCountsWhatWasInFlight: files with messages that were sent are deleted
+// for want of room, and then it turns out that these did not arrive.
+func TestBacklogCountsWhatWasInFlight(t *testing.T) {
+	for what, end := range map[string]func(*rig) error{
+		"broken": func(r *rig) error { return r.b.Broken(nil, 1<<20) },
+		"closed": func(r *rig) error { return r.b.Close() },
+	} {
+		r := newRig(t, false, 0)
+		r.cfg = config(t)
+		r.cfg.Size = 10_000
+		r.begin()
+		if err := r.b.Away(); err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			r.offer()
+		}
+		for range 25 {
+			r.send(1000)
+		}
+		for range 300 {
+			r.offer()
+		}
+		r.reach(0)
+		r.session = 0
+		if err := end(r); err != nil {
+			t.Fatal(err)
+		}
+		if what == "closed" {
+			r.begin()
+		}
+		r.settle()
+		arrived, lost := uint64(10*len(r.arrived)), r.stats.Lost().Records
+		if arrived+lost != 10*r.put || r.stats.Records.Load() != arrived {
+			t.Errorf("%s: %d records were put, %d arrived, %d were dropped, %d exported", what, 10*r.put, arrived, lost, r.stats.Records.Load())
+		}
+	}
+}
+
 // TestBacklogStaysInMemory while the collector keeps up.
 func TestBacklogStaysInMemory(t *testing.T) {
 	r := newRig(t, true, 1000)

@@ -104,7 +104,7 @@ func (b *Backlog) Sent(t *Taken, unacknowledged int) {
 	} else {
 		b.stats.Export(t.Flows.Records)
 	}
-	b.flight = append(b.flight, sent{t.Number, len(t.Buf)})
+	b.flight = append(b.flight, sent{t.Number, len(t.Buf), t.Flows})
 	b.flying += len(t.Buf)
 	b.everSent = max(b.everSent, t.Number+1)
 	if b.disk != nil {
@@ -161,11 +161,12 @@ func (b *Backlog) Broken(failed *Taken, unacknowledged int) error {
 	defer b.mu.Unlock()
 	if failed != nil {
 		b.next = min(b.next, failed.Number)
-		if !b.holds(failed.Number) { // its file was deleted when it seemed to have been sent
+		if !b.holds(failed.Number) { // as in loseFlight
 			b.lose(&failed.Message, exporters.SpoolFull)
 		}
 	}
 	b.land(unacknowledged)
+	b.loseFlight()
 	if len(b.flight) > 0 {
 		b.next = b.flight[0].number
 	} else {
