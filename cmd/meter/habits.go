@@ -16,6 +16,13 @@ var habits = map[string]string{
 	"-p": "a port to listen at stands in the address: meter collect udp://HOST:PORT",
 	"-Y": "a filter is --filter 'tcp.port == 443'",
 	"-f": "a filter is --filter 'tcp.port == 443'",
+	"-t": "timeouts are --active 60s and --idle 15s",
+	"-m": "that is --max-flows N",
+	"-s": "one packet in N is --sample N",
+	"-D": "meter run stays in the foreground",
+	"-d": "meter run stays in the foreground",
+
+	"--version": "meter version prints it",
 }
 
 // explained words an error of the command line. One that comes of the habits of

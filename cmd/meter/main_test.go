@@ -66,6 +66,8 @@ func TestOutput(t *testing.T) {
 		{"unknown-flag", exitUsage, []string{"read", "--tpo", "5", traces + "ssh.pcap"}},
 		{"tcpdump-flag", exitUsage, []string{"-r", traces + "ssh.pcap"}},
 		{"tcpdump-read", exitUsage, []string{"read", "-r", traces + "ssh.pcap"}},
+		{"softflowd-flag", exitUsage, []string{"run", "-i", "lo", "-t", "maxlife=60"}},
+		{"flag-version", exitUsage, []string{"--version"}},
 		{"collect-address", exitUsage, []string{"collect", "127.0.0.1:4739"}},
 		{"bad-sort", exitUsage, []string{"read", "--sort", "octest", traces + "ssh.pcap"}},
 		{"bad-output", exitUsage, []string{"read", "-o", "flows.xml", traces + "ssh.pcap"}},
