@@ -11,7 +11,7 @@ import (
 // and what is asked for ahead of its use costs a fraction of what it costs to
 // be waited for.
 type lines struct {
-	at [2 * MaxRun]uintptr
+	at [2 * max(MaxRun, chunkSize)]uintptr
 	n  int
 }
 
