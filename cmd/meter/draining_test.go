@@ -12,6 +12,7 @@ import (
 
 	"flowmeter/exporters/web"
 	"flowmeter/meter"
+	"flowmeter/meter/capture"
 	"flowmeter/meter/conf"
 	"flowmeter/meter/flow"
 )
@@ -183,5 +184,50 @@ func TestExportersBeginAtOnce(t *testing.T) {
 	close(gone.ended)
 	if err := <-changed; err == nil {
 		t.Error("an input that never ran was reloaded")
+	}
+}
+
+// hangingRing gives nothing, and then does not come back.
+type hangingRing struct {
+	calls int
+	hang  chan struct{}
+}
+
+func (r *hangingRing) Next(time.Duration) (*capture.Batch, error) {
+	if r.calls++; r.calls < 3 {
+		return nil, nil
+	}
+	<-r.hang
+	return nil, io.EOF
+}
+
+func (*hangingRing) Interfaces() []capture.Interface { return nil }
+
+// TestHangingInputIsSeen, also that of one which a reload took away.
+func TestHangingInputIsSeen(t *testing.T) {
+	r := configured(t, &runCmd{}, "meter: {inputs: [{name: a, interface: lo}]}")
+	log := slog.New(slog.DiscardHandler)
+	r.app, r.shared, r.out = &app{log: log}, &shared{}, newOutputs(true, log)
+	var err error
+	if r.inputs, err = r.build(r.settings, r.out); err != nil {
+		t.Fatal(err)
+	}
+	in, ring := r.inputs[0], &hangingRing{hang: make(chan struct{})}
+	metered := make(chan error)
+	go func() { metered <- in.meter.RunLive([]meter.Ring{ring}, func(error) {}) }()
+	<-in.meter.Begun()
+	time.Sleep(50 * time.Millisecond)
+	for range 2 {
+		if r.hung(time.Millisecond) == nil || r.hung(time.Minute) != nil {
+			t.Errorf("inputs %d, leaving %d: %v, %v", len(r.inputs), len(r.leaving), r.hung(time.Millisecond), r.hung(time.Minute))
+		}
+		r.inputs, r.leaving = nil, r.inputs
+	}
+	close(ring.hang)
+	if err := <-metered; err != nil {
+		t.Error(err)
+	}
+	if err := r.hung(time.Millisecond); err != nil {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,12 +96,16 @@ const stuck = 10 * time.Second
 
 // progress returns an error if a live worker hangs. Those that read traces may
 // have to wait, for a pipe.
-func (r *service) progress() error {
+func (r *service) progress() error { return r.hung(stuck) }
+
+// hung looks also at inputs that a reload took away: it waits for their end, and
+// a stop for that of the reload.
+func (r *service) hung(after time.Duration) error {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, in := range r.inputs {
+	for _, in := range slices.Concat(r.inputs, r.leaving) {
 		for i, at := range in.meter.Progress() {
-			if !at.IsZero() && time.Since(at) > stuck {
+			if !at.IsZero() && time.Since(at) > after {
 				return fmt.Errorf("input %s: worker %d has not shown itself since %s", in.Name, i, at.UTC().Format(time.RFC3339))
 			}
 		}
