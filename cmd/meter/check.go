@@ -64,6 +64,9 @@ func (c *checkCmd) compare(a *app, s *meter.Settings, section *exporterSection) 
 // describe says what would run.
 func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *exporterSection) error {
 	fmt.Fprintf(a.stdout, "meter %d %q, %s\n", s.ID, s.Name, plural(uint64(s.Meter.Workers), "worker"))
+	if c.Config != "" && len(s.Inputs) == 0 {
+		fmt.Fprintln(a.stdout, "no inputs: enough for meter read; meter run also needs -i, the service meter an input here")
+	}
 	for _, in := range s.Inputs {
 		fmt.Fprintf(a.stdout, "input %s: %v%s\n", in.Name, &in, describeSampling(sampleOf(s, &in)))
 		if in.Live == nil {

@@ -66,6 +66,7 @@ func TestOutput(t *testing.T) {
 		{"unknown-flag", exitUsage, []string{"read", "--tpo", "5", traces + "ssh.pcap"}},
 		{"tcpdump-flag", exitUsage, []string{"-r", traces + "ssh.pcap"}},
 		{"tcpdump-read", exitUsage, []string{"read", "-r", traces + "ssh.pcap"}},
+		{"check-no-inputs", exitOK, []string{"check", "-c", "testdata/no-inputs.yaml"}},
 		{"softflowd-flag", exitUsage, []string{"run", "-i", "lo", "-t", "maxlife=60"}},
 		{"flag-version", exitUsage, []string{"--version"}},
 		{"collect-address", exitUsage, []string{"collect", "127.0.0.1:4739"}},
