@@ -130,7 +130,7 @@ func (q *Queue) admit(b *flow.Batch, patient bool) bool {
 }
 
 // stuck is how long an exporter may take nothing before nobody waits for it.
-const stuck = time.Second
+const stuck = 2 * time.Second
 
 // Room returns how many records of patient batches Offer takes now. It has no
 // limit where waiting is of no use: the queue waits by itself, its exporter has

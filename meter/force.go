@@ -28,6 +28,10 @@ const (
 	// workers take of it, too, and what is too much makes this one wait.
 	forceSlice = 4096
 
+	// forceSlices is how many of these follow on each other: then the ring has
+	// its turn, however fast exporters are.
+	forceSlices = 16
+
 	// forceEvery is how long to wait for more room.
 	forceEvery = 5 * time.Millisecond
 )
@@ -37,14 +41,14 @@ func (l *liveWorker) force(tables []*flow.Table, within time.Duration) {
 	l.forcing = forcing{tables, time.Now().Add(within)}
 }
 
-// forceSome ends as many flows as there is room for, and tells whether that was
-// the rest.
+// forceSome ends as many flows as there is room for, within reason, and tells
+// whether that was the rest.
 func (l *liveWorker) forceSome() bool {
 	out := l.records.direct
 	defer func() { out.patient = false }()
-	for len(l.forcing.tables) > 0 {
+	for n := 0; len(l.forcing.tables) > 0; n++ {
 		room := l.room()
-		if room < batchRecords {
+		if room < batchRecords || n == forceSlices {
 			return false
 		}
 		out.patient = room != math.MaxInt
