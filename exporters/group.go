@@ -3,6 +3,7 @@ package exporters
 import (
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,7 +115,9 @@ func (g *Group) divide(b *flow.Batch) {
 		if m.part == nil {
 			m.part = g.take()
 		}
-		m.part.Records = append(m.part.Records, *r)
+		n := len(m.part.Records)
+		m.part.Records = slices.Grow(m.part.Records, 1)[:n+1] // not append: a place has room that is used again
+		r.CopyTo(&m.part.Records[n])
 	}
 	for _, m := range g.members {
 		part := m.part

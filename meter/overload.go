@@ -51,11 +51,18 @@ func newTable(cfg *Config, rs *rules.RuleSet, n numbers, seed flow.Seed) *flow.T
 // as many in so many workers.
 func tableConfig(cfg *Config, rs *rules.RuleSet, index, workers int, seed flow.Seed) flow.Config {
 	return flow.Config{
-		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName, Selector: cfg.Selector},
+		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName, Selector: cfg.Selector, Distributions: distributions(rs.Program)},
 		Program: rs.Program,
 		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
 		MaxFlows: max(1, (rs.MaxFlows+workers-1)/workers), CacheSize: cfg.CacheSize, Seed: seed,
 	}
+}
+
+func distributions(p *rules.Program) *rules.Distributions {
+	if !p.Measures() {
+		return nil
+	}
+	return p.Distributions()
 }
 
 func partOf(most, percent int) int { return int(int64(most) * int64(percent) / 100) }

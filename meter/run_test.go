@@ -36,6 +36,14 @@ rulesets:
   rules: [{save: [], do: count}]
 - name: hosts
   rules: [{save: [src.addr, dst.addr], do: count}]
+- name: measured
+  timeouts: {active: 3s}
+  rules:
+  - {if: 'udp or ttl > 61', measure: [packet_size, bit_rate: {window: 700ms}]}
+  - {if: 'tcp', measure: [inter_arrival, turnaround, packet_rate: {linear: 0..20, buckets: 6}]}
+  - {do: count}
+- name: measured networks
+  rules: [{if: 'ip or ipv6', save: [dst.addr/24], measure: [packet_size, inter_arrival], do: count}]
 - name: link
   rules: [{save: [src.mac, dst.mac, ethertype], do: count}]
 `
@@ -124,7 +132,7 @@ func (o *outcome) same(t *testing.T, p *outcome, what string) {
 			t.Errorf("%s: %d records, not %d", what, len(p.records), len(o.records))
 			return
 		}
-		if o.records[i] != p.records[i] || o.rulesets[i] != p.rulesets[i] {
+		if !reflect.DeepEqual(o.records[i], p.records[i]) || o.rulesets[i] != p.rulesets[i] {
 			t.Errorf("%s: record %d of %d:\n%s %+v\nnot\n%s %+v", what, i, len(p.records),
 				p.rulesets[i], p.records[i], o.rulesets[i], o.records[i])
 			return

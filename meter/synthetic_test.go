@@ -211,7 +211,10 @@ func (c *collector) Offer(b *flow.Batch) { c.batches <- b }
 func (c *collector) run() {
 	defer close(c.done)
 	for b := range c.batches {
-		c.records = append(c.records, b.Records...)
+		for i := range b.Records {
+			c.records = append(c.records, flow.Record{})
+			b.Records[i].CopyTo(&c.records[len(c.records)-1])
+		}
 		c.sizes, c.clocks = append(c.sizes, len(b.Records)), append(c.clocks, b.Clock)
 		if b.Final {
 			c.stats = b.Stats

@@ -23,6 +23,7 @@ const (
 	opPut                    // put a constant into the key
 	opMark                   // save: was there, perhaps with nothing to save
 	opSet                    // put a number into a computed attribute or variable
+	opMeasure                // measure the quantities of lo
 	opJump                   //
 	opCount                  //
 	opIgnore                 //
@@ -74,7 +75,7 @@ type compiler struct {
 
 // compile returns the Program of checked rules.
 func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
-	p := &Program{nets: nets, names: n.list}
+	p := &Program{nets: nets, names: n.list, distributions: n.distributions()}
 	p.setOrient(o)
 	c := &compiler{Program: p, pooled: map[*prefixList]int32{}, ends: map[*rule]int32{}, starts: map[*instance]int32{}}
 	c.rules(rules)
@@ -153,6 +154,9 @@ func (c *compiler) body(r *rule) {
 	for _, s := range r.sets {
 		c.emit(instr{op: opSet, get: s.field.from[0].get, attr: s.field.attr, lo: uint64(s.value)})
 	}
+	if r.measures != nil {
+		c.measure(r.measures)
+	}
 	if r.call != nil {
 		c.call(r)
 	}
@@ -193,6 +197,14 @@ func (c *compiler) call(r *rule) {
 		c.place(next)
 	}
 	c.place(end)
+}
+
+func (c *compiler) measure(list []Quantity) {
+	in := instr{op: opMeasure}
+	for _, q := range list {
+		in.lo |= 1 << q
+	}
+	c.emit(in)
 }
 
 func (c *compiler) save(s saved) {

@@ -220,6 +220,10 @@ type Match struct {
 	// answer may be remembered.
 	Constant bool
 
+	// Measures is what a flow that the packet makes is to measure. Valid if Verdict
+	// is Counted.
+	Measures Quantities
+
 	Class Class // of the packet as it was sent
 	Key   Key   // valid if Verdict is Counted
 

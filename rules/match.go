@@ -20,6 +20,7 @@ type state struct {
 	returned uint8 // number of the last return:, 0 for none
 	depth    uint8 // of stack
 	stack    [maxCalls]int32
+	measures Quantities
 	vars     [maxVars]uint16
 }
 
@@ -38,9 +39,9 @@ func (p *Program) Match(h *packet.Headers, data []byte, m *Match) {
 	}
 	m.Verdict, m.Constant = verdict, !s.varies
 	m.Swapped = verdict == Counted && s.swapped == 1
-	m.Evidence, m.Foreign = NoEvidence, 0
+	m.Evidence, m.Foreign, m.Measures = NoEvidence, 0, 0
 	if verdict == Counted {
-		m.Foreign = s.foreign
+		m.Foreign, m.Measures = s.foreign, s.measures
 		m.Evidence = p.Evidence(h, m.Class, m.Swapped)
 	}
 }
@@ -52,7 +53,7 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 	if swapped {
 		s.class, s.swapped = class.Reverse(), 1
 	}
-	s.lacking, s.foreign, s.explicit, s.depth, s.vars = 0, 0, false, 0, [maxVars]uint16{}
+	s.lacking, s.foreign, s.explicit, s.measures, s.depth, s.vars = 0, 0, false, 0, 0, [maxVars]uint16{}
 	return p.run(s)
 }
 

@@ -20,6 +20,8 @@ type names struct {
 	given  map[string][]string // target of set: → names given to it
 	vars   []*field
 	tested map[string]bool // names of variables that an expression tests
+
+	measured [NumQuantities]measured
 }
 
 func newNames() *names {
@@ -87,4 +89,12 @@ func (n *names) find(name string) *field {
 		}
 	}
 	return nil
+}
+
+// distributions returns what the rules measure.
+func (n *names) distributions() (ds Distributions) {
+	for q := range ds {
+		ds[q] = n.measured[q].as
+	}
+	return ds
 }

@@ -22,6 +22,8 @@ type Program struct {
 	nets  *Networks
 	names []string // of numbers from firstName
 
+	distributions Distributions
+
 	leads          []lead // for the kernel
 	fused          bool
 	conversational bool
@@ -81,6 +83,8 @@ func (p *Program) run(s *state) Verdict {
 			s.put(in)
 		case opSet:
 			s.set(in)
+		case opMeasure:
+			s.measures |= Quantities(in.lo)
 		case opMark:
 			s.explicit = true
 		case opJump:

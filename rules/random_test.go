@@ -169,6 +169,9 @@ func (m *maker) subroutines(b *strings.Builder) {
 
 func (m *maker) rule(b *strings.Builder, indent string, depth int) {
 	fmt.Fprintf(b, "%s- %s\n", indent, m.end())
+	if m.IntN(6) == 0 {
+		fmt.Fprintf(b, "%s  measure: [%s, %s]\n", indent, pick(m, quantityNames...), pick(m, quantityNames...))
+	}
 	conditional := m.IntN(8) != 0
 	text := ""
 	if conditional {

@@ -34,6 +34,7 @@ type refState struct {
 	lacking  map[Attr]bool
 	varies   bool
 	scope    scope // of the rule that is tried
+	measures Quantities
 }
 
 // match is RFC 2722 §4.3.
@@ -49,7 +50,7 @@ func (r *reference) match(h *packet.Headers) Match {
 		m.Verdict, m.Constant = verdict, !varies
 		if verdict == Counted {
 			m.Swapped, m.Evidence = swapped, r.evidence(h, m.Class, pass)
-			m.Verdict = s.key(&m.Key)
+			m.Verdict, m.Measures = s.key(&m.Key), s.measures
 			for attr, sv := range s.save {
 				number := !sv.field.isAddr() && attr&(SrcPort|DstPort|computed) == 0
 				if m.Verdict == Counted && (sv.constant || number && sv.mask != wholeMask) {
@@ -57,7 +58,7 @@ func (r *reference) match(h *packet.Headers) Match {
 				}
 			}
 			if m.Verdict == NoKey {
-				m.Swapped, m.Evidence = false, NoEvidence
+				m.Swapped, m.Evidence, m.Measures = false, NoEvidence, 0
 			}
 		}
 		if verdict != NoMatch {
@@ -226,6 +227,9 @@ func (s *refState) call(r *rule) *refEnd {
 }
 
 func (s *refState) effects(r *rule) {
+	for _, q := range r.measures {
+		s.measures |= map[Quantity]Quantities{PacketSize: 1, InterArrival: 2, Turnaround: 4, BitRate: 8, PacketRate: 16}[q]
+	}
 	s.explicit = s.explicit || r.explicit
 	if r.matched.Node != nil {
 		for _, sv := range s.operands(r.expr) {

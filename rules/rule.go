@@ -40,7 +40,7 @@ const (
 var actionNames = []string{"next", "count", "ignore", "nomatch", "return"}
 
 // A rule as it stands in the file. What matches is done in this order: save,
-// set, call, then, do.
+// set, measure, call, then, do.
 type rule struct {
 	at    conf.Value
 	expr  *expr // as written; nil without if:
@@ -55,6 +55,7 @@ type rule struct {
 	sets     []assigned
 	call     *instance // nil without call:
 	on       []answer
+	measures []Quantity
 	do       action
 	end      conf.Value // the key that do was read from
 	number   uint8      // of doReturn: 1 to 255, or 0 for none
@@ -145,17 +146,18 @@ func (p *reader) rule(v conf.Value, depth int) *rule {
 	var then, els, call, on, block conf.Value
 	keep := func(to *conf.Value) func(conf.Value) { return func(v conf.Value) { *to = v } }
 	v.Map(conf.Fields{
-		"if":     func(v conf.Value) { r.where, r.expr = v, p.parseIf(v) },
-		"then":   keep(&then),
-		"else":   keep(&els),
-		"save":   func(v conf.Value) { p.save(r, v) },
-		"set":    func(v conf.Value) { p.assignAll(r, v) },
-		"call":   keep(&call),
-		"on":     keep(&on),
-		"block":  keep(&block),
-		"do":     func(v conf.Value) { p.ends(r, v, action(v.Enum(actionNames...))) },
-		"return": func(v conf.Value) { r.number = uint8(v.Int(1, maxReturn)); p.ends(r, v, doReturn) },
-		"leave":  func(v conf.Value) { r.leave = p.leave(v); p.ends(r, v, doLeave) },
+		"if":      func(v conf.Value) { r.where, r.expr = v, p.parseIf(v) },
+		"then":    keep(&then),
+		"else":    keep(&els),
+		"save":    func(v conf.Value) { p.save(r, v) },
+		"set":     func(v conf.Value) { p.assignAll(r, v) },
+		"measure": func(v conf.Value) { p.measure(r, v) },
+		"call":    keep(&call),
+		"on":      keep(&on),
+		"block":   keep(&block),
+		"do":      func(v conf.Value) { p.ends(r, v, action(v.Enum(actionNames...))) },
+		"return":  func(v conf.Value) { r.number = uint8(v.Int(1, maxReturn)); p.ends(r, v, doReturn) },
+		"leave":   func(v conf.Value) { r.leave = p.leave(v); p.ends(r, v, doLeave) },
 	})
 	p.call(r, call, on, depth)
 	if block.Node != nil {

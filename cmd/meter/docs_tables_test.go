@@ -99,7 +99,7 @@ func TestDocsNames(t *testing.T) {
 
 var typeNames = map[flow.Type]string{
 	flow.Unsigned8: "unsigned8", flow.Unsigned16: "unsigned16", flow.Unsigned32: "unsigned32", flow.Unsigned64: "unsigned64",
-	flow.MAC: "macAddress", flow.String: "string", flow.Millis: "dateTimeMilliseconds", flow.IPv4: "ipv4Address", flow.IPv6: "ipv6Address",
+	flow.MAC: "macAddress", flow.String: "string", flow.Millis: "dateTimeMilliseconds", flow.IPv4: "ipv4Address", flow.IPv6: "ipv6Address", flow.BasicList: "basicList",
 }
 
 // TestDocsModel keeps the table of all fields and what each exporter makes of

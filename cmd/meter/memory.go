@@ -9,6 +9,7 @@ import (
 
 	"flowmeter/cmd/meter/internal/cgroup"
 	"flowmeter/meter"
+	"flowmeter/meter/flow"
 )
 
 // rootFS is the file system from / on.
@@ -69,6 +70,9 @@ func tableOctets(cfg *meter.Config) uint64 {
 			each := uint64(flowOctets)
 			if !one.Program.Fused() {
 				each += keyOctets
+			}
+			if one.Program.Measures() {
+				each += flow.MeasuredOctets(one.Program.Distributions())
 			}
 			sum += uint64(one.MaxFlows) * each
 		}

@@ -76,4 +76,11 @@ func TestTableOctets(t *testing.T) {
 	if got, want := tableOctets(&s.Meter), uint64(1100*245+(10+20+5)*337); got != want {
 		t.Errorf("%d octets with a standby and an overflow, want %d", got, want)
 	}
+	src = []byte("rulesets:\n- {name: a, max_flows: 10, rules: [{measure: [packet_size: {buckets: 10}, bit_rate: {buckets: 20}], do: count}]}\n")
+	if s, err = meter.ParseSettings("f", src, rules.DefaultNetworks(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tableOctets(&s.Meter), uint64(10*(245+4+96+2*8*(12+22))); got != want {
+		t.Errorf("%d octets with distributions, want %d", got, want)
+	}
 }

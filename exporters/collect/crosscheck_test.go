@@ -32,10 +32,11 @@ func (e *expected) add(head Record, options bool, fields []octets) {
 		specs[i] = specifier{enterprise: f.enterprise, length: variable}
 	}
 	t := newTemplate(specs, 0, e.names)
+	m := ipfixMessage{s: &session{names: e.names}}
 	for i, f := range fields {
 		value, _ := f.value.([]byte)
 		if f.enterprise != (enterprise{id: paddingOctets}) {
-			head.Fields = append(head.Fields, Field{t.elements[i].name, t.elements[i].show(value)})
+			head.Fields = append(head.Fields, Field{t.elements[i].name, m.show(&t.elements[i], value, 0)})
 		}
 	}
 	head.Fields = joinPrefixes(head.Fields)

@@ -99,7 +99,17 @@ func TestValues(t *testing.T) {
 		{spec(0, 82, variable), "0465746830", `"interfaceName":"eth0"`},
 		{spec(0, 82, variable), "ff000465746830", `"interfaceName":"eth0"`},
 		{spec(0, 82, variable), "00", `"interfaceName":""`},
-		{spec(0, 291, variable), "05ff00040001", `"basicList":"ff00040001"`},
+		{spec(0, 291, variable), "05ff00040001", `"basicList":{"protocolIdentifier":[]}`},
+		{spec(0, 291, variable), "07ff000400010611", `"basicList":{"protocolIdentifier":[6,17]}`},
+		{spec(0, 291, variable), "0c030052ffff01610003626364", `"basicList":{"interfaceName":["a","","bcd"]}`},
+		{spec(0, 291, variable), "0eff80010001000000070102030405", `"basicList":{"ie7.1":["01","02","03","04","05"]}`},
+		{spec(32473, 51, variable), "ff000d04801d000200007ed9000100ff", `"packetSizeCounts":[1,255]`},
+		{spec(32473, 52, variable), "0704801f00080000", `"reversePacketSizeCounts":"04801f00080000"`},
+		{spec(0, 291, variable), "08ff0004000206110a", `"basicList":"ff0004000206110a"`},
+		{spec(0, 291, variable), "05ff00040000", `"basicList":"ff00040000"`},
+		{spec(0, 291, variable), "00", `"basicList":""`},
+		{spec(0, 292, variable), "03ff0100", `"subTemplateList":[]`},
+		{spec(0, 292, variable), "03ff0200", `"subTemplateList":"ff0200"`},
 		{spec(0, 515, 32), strings.Repeat("01", 32), `"ipv6ExtensionHeadersFull":"` + strings.Repeat("01", 32) + `"`},
 		{spec(0, 32000, 2), "0102", `"ie32000":"0102"`},
 		{spec(reverse, 1, 8), "0000000000000007", `"reverseOctetDeltaCount":7`},
@@ -117,6 +127,44 @@ func TestValues(t *testing.T) {
 		if got := fieldsOf(t, unhex(t, test.hex), test.spec); got != test.want {
 			t.Errorf("%v of %s: got %s, want %s", test.spec, test.hex, got, test.want)
 		}
+	}
+}
+
+// TestSubTemplates reads records within a record, and lists within lists.
+func TestSubTemplates(t *testing.T) {
+	inner := layoutOf(257, 0, spec(0, 4, 1), spec(0, 44, 4), spec(0, 9, 1), spec(0, 291, variable))
+	record := "060a000000" + "18" + "07ff000400010611"
+	for _, test := range []struct {
+		id        uint16
+		hex, want string
+	}{
+		{292, "21ff0101" + record + record[:12] + "05ff00040001",
+			`"subTemplateList":[{"protocolIdentifier":6,"sourceIPv4Prefix":"10.0.0.0/24","basicList":{"protocolIdentifier":[6,17]}},{"protocolIdentifier":6,"sourceIPv4Prefix":"10.0.0.0/24","basicList":{"protocolIdentifier":[]}}]`},
+		{293, "13ff01010012" + record,
+			`"subTemplateMultiList":[{"protocolIdentifier":6,"sourceIPv4Prefix":"10.0.0.0/24","basicList":{"protocolIdentifier":[6,17]}}]`},
+		{293, "05ff01010003", `"subTemplateMultiList":"ff01010003"`},
+		{293, "01ff", `"subTemplateMultiList":[]`},
+	} {
+		body := unhex(t, test.hex)
+		body[0] = byte(len(body) - 1)
+		m := newMessage(0, 1).set(templateSet, inner...).set(templateSet, layoutOf(256, 0, spec(0, test.id, variable))...).set(256, body...)
+		line := decode(t, NewDecoder(Default()), m.hex())
+		if _, got, _ := strings.Cut(strings.TrimSuffix(line, "}\n"), at2020+","); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", test.hex, got, test.want)
+		}
+	}
+}
+
+// TestDeepLists checks that lists within lists are not followed for ever.
+func TestDeepLists(t *testing.T) {
+	body := []byte{}
+	for range 40 {
+		body = append([]byte{0xff, 291 >> 8, 291 & 0xff, 0xff, 0xff}, body...)
+		body = append([]byte{byte(len(body))}, body...)
+	}
+	got := fieldsOf(t, body, spec(0, 291, variable))
+	if n := strings.Count(got, `{"basicList":[`); n != deepest || !strings.Contains(got, `["ff0123ffff`) {
+		t.Errorf("%d deep: %s", n, got)
 	}
 }
 

@@ -11,7 +11,6 @@ const (
 	float32bit           flow.Type = 9
 	float64bit           flow.Type = 10
 	boolean              flow.Type = 11
-	basicList            flow.Type = 20
 	subTemplateList      flow.Type = 21
 	subTemplateMultiList flow.Type = 22
 	unsigned256          flow.Type = 23
@@ -279,7 +278,7 @@ var iana = [...]element{
 	288: {"p2pTechnology", flow.String},
 	289: {"tunnelTechnology", flow.String},
 	290: {"encryptedTechnology", flow.String},
-	291: {"basicList", basicList},
+	291: {"basicList", flow.BasicList},
 	292: {"subTemplateList", subTemplateList},
 	293: {"subTemplateMultiList", subTemplateMultiList},
 	294: {"bgpValidityState", flow.Unsigned8},
@@ -431,11 +430,11 @@ var iana = [...]element{
 	520: {"tcpOptionsFull", unsigned256},
 	521: {"tcpSharedOptionExID16", flow.Unsigned16},
 	522: {"tcpSharedOptionExID32", flow.Unsigned32},
-	523: {"tcpSharedOptionExID16List", basicList},
-	524: {"tcpSharedOptionExID32List", basicList},
+	523: {"tcpSharedOptionExID16List", flow.BasicList},
+	524: {"tcpSharedOptionExID32List", flow.BasicList},
 	525: {"udpSafeOptions", unsigned256},
 	526: {"udpUnsafeOptions", flow.Unsigned64},
 	527: {"udpExID", flow.Unsigned16},
-	528: {"udpSafeExIDList", basicList},
-	529: {"udpUnsafeExIDList", basicList},
+	528: {"udpSafeExIDList", flow.BasicList},
+	529: {"udpUnsafeExIDList", flow.BasicList},
 }

@@ -139,7 +139,7 @@ func (m *ipfixMessage) fields(r *reader, t *template) ([]Field, error) {
 				m.checksum = r.at - md5.Size
 			}
 		}
-		fields = append(fields, Field{el.name, el.show(octets)})
+		fields = append(fields, Field{el.name, m.show(el, octets, 0)})
 	}
 	if t.prefixed {
 		fields = joinPrefixes(fields)

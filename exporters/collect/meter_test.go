@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 // collects that, and compares each record, field by field, with the JSON line
 // of the same record.
 func TestMeterSaysTheSameAsJSON(t *testing.T) {
-	records := sample.Records(3, 300)
+	records := append(sample.Records(3, 300), sample.Measured(3, 100)...)
 	for p := flow.ToMillis; p <= flow.ToNanos; p++ {
 		want := jsonObjects(t, asJSON(t, p, records))
 		got := jsonObjects(t, asCollected(t, p, records))
@@ -52,7 +53,7 @@ func compare(t *testing.T, got, want map[string]any) {
 		delete(want, "flowClass")
 	}
 	for name, v := range want {
-		if got[name] != v {
+		if !reflect.DeepEqual(got[name], v) {
 			t.Errorf("%s is %v in IPFIX, %v in JSON", name, got[name], v)
 		}
 		delete(got, name)

@@ -26,6 +26,12 @@ func newNames(pen uint32) names {
 		if f.Private {
 			n[enterprise{pen, f.ID}] = element{f.Name, f.Type}
 		}
+		if f.ReverseID != 0 {
+			n[enterprise{pen, f.ReverseID}] = element{f.ReverseName(), f.Type}
+		}
+	}
+	for _, f := range flow.Elements() {
+		n[enterprise{pen, f.ID}] = element{f.Name, f.Type}
 	}
 	return n
 }

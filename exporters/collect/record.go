@@ -25,8 +25,10 @@ type Record struct {
 
 // Field is an information element's name and value.
 type Field struct {
-	Name  string
-	Value any // uint64, int64, float64, bool or string: as JSON shows it
+	Name string
+	// Value is a uint64, int64, float64, bool or string, as JSON shows it; of lists
+	// (RFC 6313) []any of these or, where each is a record, of []Field.
+	Value any
 }
 
 // Get returns the value of the field of that name, nil if there is none.
@@ -53,11 +55,32 @@ func (r *Record) AppendJSON(dst []byte) []byte {
 	if r.Options {
 		dst = append(dst, `,"options":true`...)
 	}
-	for i := range r.Fields {
-		dst = flow.AppendJSONString(append(dst, ','), r.Fields[i].Name)
-		dst = appendValue(append(dst, ':'), r.Fields[i].Value)
+	if len(r.Fields) > 0 {
+		dst = appendFields(append(dst, ','), r.Fields)
 	}
 	return append(dst, '}', '\n')
+}
+
+func appendFields(dst []byte, fields []Field) []byte {
+	for i := range fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = flow.AppendJSONString(dst, fields[i].Name)
+		dst = appendValue(append(dst, ':'), fields[i].Value)
+	}
+	return dst
+}
+
+func appendList(dst []byte, list []any) []byte {
+	dst = append(dst, '[')
+	for i, v := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendValue(dst, v)
+	}
+	return append(dst, ']')
 }
 
 func appendValue(dst []byte, value any) []byte {
@@ -72,6 +95,10 @@ func appendValue(dst []byte, value any) []byte {
 		return strconv.AppendBool(dst, v)
 	case string:
 		return flow.AppendJSONString(dst, v)
+	case []any:
+		return appendList(dst, v)
+	case []Field:
+		return append(appendFields(append(dst, '{'), v), '}')
 	}
 	return append(dst, "null"...)
 }

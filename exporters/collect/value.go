@@ -10,7 +10,7 @@ import (
 
 // value reads a value of the given type (RFC 7011 §6). Octets that cannot be
 // of that type, for their length or their content, are shown in hex, as are
-// octet arrays and lists.
+// octet arrays.
 func value(t flow.Type, b []byte) any {
 	var v any
 	switch {

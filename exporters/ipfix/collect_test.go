@@ -170,7 +170,10 @@ func compareField(cfg *Config, f *flow.Field, r *flow.Record, w flow.Way, got de
 	if f.Private {
 		e.pen = cfg.Enterprise
 	}
-	if w == flow.Reverse {
+	switch {
+	case w == flow.Reverse && f.Private:
+		e.id = f.ReverseID
+	case w == flow.Reverse:
 		e.pen = 29305
 	}
 	val, ok := got[e]
@@ -181,8 +184,26 @@ func compareField(cfg *Config, f *flow.Field, r *flow.Record, w flow.Way, got de
 		return fmt.Errorf("%s is %x, want %x", f.Name, val, f.Bytes(r, w))
 	case f.Text != nil && string(val) != f.Text(r, w):
 		return fmt.Errorf("%s is %q, want %q", f.Name, val, f.Text(r, w))
+	case f.List != nil:
+		return compareList(cfg, val, f.List(r, w))
 	case f.Uint != nil && got.uint(e) != onWire(f.Type, f.Uint(r, w)):
 		return fmt.Errorf("%s %v is %d, want %d", f.Name, w, got.uint(e), onWire(f.Type, f.Uint(r, w)))
+	}
+	return nil
+}
+
+// compareList reads a basicList (RFC 6313 §4.5.1): its semantic, the specifier
+// of what it is of, which must be as long as its type says, and the values.
+func compareList(cfg *Config, b []byte, want []uint64) error {
+	id, size, pen := binary.BigEndian.Uint16(b[1:]), int(binary.BigEndian.Uint16(b[3:])), binary.BigEndian.Uint32(b[5:])
+	lengths := map[uint16]int{1<<15 | 28: 1, 1<<15 | 29: 2, 1<<15 | 30: 4, 1<<15 | 31: 8}
+	if b[0] != 4 || lengths[id] != size || pen != cfg.Enterprise || len(b)-9 != size*len(want) {
+		return fmt.Errorf("list of %d values: %x", len(want), b)
+	}
+	for i, v := range want {
+		if got := (decoded{element{}: b[9+i*size : 9+(i+1)*size]}).uint(element{}); got != v {
+			return fmt.Errorf("value %d of a list is %d, want %d: %x", i, got, v, b)
+		}
 	}
 	return nil
 }

@@ -71,9 +71,10 @@ func newShapes(c *Config) *wire.Shapes {
 	})
 }
 
-// twin tells whether a field has a reverse twin. The meter's own fields have
-// none: only IANA's number space has a reverse (RFC 5103 §6.2).
-func twin(f *flow.Field) bool { return f.TwoWay && !f.Private }
+// twin tells whether a field has a reverse twin. Only IANA's number space has a
+// reverse (RFC 5103 §6.2): of the meter's own fields, those have one that have a
+// number for it.
+func twin(f *flow.Field) bool { return f.TwoWay && (!f.Private || f.ReverseID != 0) }
 
 // columns lays out a record that holds what h says. A reverse twin stands
 // before its forward one: of two columns that they take for the same, some
@@ -83,22 +84,27 @@ func columns(fields []flow.Field, h flow.Has, enterprise uint32) []wire.Column {
 	for i := range fields {
 		f := &fields[i]
 		if twin(f) && f.NeedsOf(flow.Reverse)&^h == 0 {
-			cols = append(cols, column(f, flow.Reverse, reversePEN, h))
+			cols = append(cols, column(f, flow.Reverse, enterprise, h))
 		}
 		if f.NeedsOf(flow.Forward)&^h != 0 {
 			continue
 		}
-		pen := uint32(0)
-		if f.Private {
-			pen = enterprise
-		}
-		cols = append(cols, column(f, flow.Forward, pen, h))
+		cols = append(cols, column(f, flow.Forward, enterprise, h))
 	}
 	return cols
 }
 
-func column(f *flow.Field, w flow.Way, pen uint32, h flow.Has) wire.Column {
-	c := wire.NewColumn(f, w, f.ID, pen)
+func column(f *flow.Field, w flow.Way, enterprise uint32, h flow.Has) wire.Column {
+	id, pen := f.ID, uint32(0)
+	switch {
+	case f.Private && w == flow.Reverse:
+		id, pen = f.ReverseID, enterprise
+	case f.Private:
+		pen = enterprise
+	case w == flow.Reverse:
+		pen = reversePEN
+	}
+	c := wire.NewColumn(f, w, id, pen)
 	if size, ok := reduced[f.Name]; ok {
 		c.Size = size
 	}

@@ -134,6 +134,9 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 	if !e.main.Fits(t.ID, n) {
 		e.main.flush()
 	}
+	if has&flow.HasMeasured != 0 && e.opts.listTypes != nil {
+		e.tellLists()
+	}
 	e.prepare(r.End)
 	if !t.Sent || r.RuleSet != e.opts.lastSet {
 		e.tell(r, t)
@@ -190,6 +193,16 @@ func (e *Exporter) tell(r *flow.Record, t *wire.Template) {
 		e.define(p, t)
 	}
 	e.told()
+}
+
+// tellLists tells the types of lists before the template of the first record
+// that has any.
+func (e *Exporter) tellLists() {
+	if e.opened {
+		e.opts.lists(e.meter)
+		e.told()
+	}
+	e.opts.knowLists()
 }
 
 // told sends at once what was told of the meter, where that has messages of

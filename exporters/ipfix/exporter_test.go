@@ -23,7 +23,7 @@ var everything = func() (names []string) {
 // TestDecode exports records of all kinds and compares every field of what
 // goflow2 makes of them.
 func TestDecode(t *testing.T) {
-	records := sample.Records(1, 500)
+	records := append(sample.Records(1, 500), sample.Measured(1, 100)...)
 	pair := func(r []flow.Record) []flow.Record { return r }
 	for _, tc := range []struct {
 		name string
@@ -164,7 +164,7 @@ func TestNoAllocations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := batch(sample.Records(4, 1000))
+		b := batch(append(sample.Measured(4, 200), sample.Records(4, 800)...))
 		e.Export(b)
 		if n := testing.AllocsPerRun(20, func() { e.Export(b) }); n != 0 {
 			t.Errorf("biflow %d: %v allocations for 1000 records", biflow, n)

@@ -90,6 +90,7 @@ type options struct {
 	cfg        *Config
 	layouts    []layout
 	types      [][]byte // RFC 5610 records of the private fields that are exported
+	listTypes  [][]byte // and of lists, which are told of once there is a record with any
 	lastSet    *flow.RuleSet
 	ruleSets   []*flow.RuleSet // in the order of their first record
 	interfaces []flow.Interface
@@ -104,7 +105,7 @@ func newOptions(c *Config) *options {
 	}
 	if c.Private {
 		o.layouts = append(o.layouts, typeLayout, ruleSetLayout)
-		o.types = typeRecords(c)
+		o.types, o.listTypes = typeRecords(c)
 	}
 	o.layouts = append(o.layouts, flowKeysLayout, interfaceLayout, meteringLayout, ignoredLayout, notSentLayout)
 	if c.Transport == File || c.Transport == Writer {
@@ -128,6 +129,17 @@ func (o *options) templates(p *packer) {
 		}
 	}
 }
+
+// lists tells of the types of lists, in a session that has begun.
+func (o *options) lists(p *packer) {
+	for _, rec := range o.listTypes {
+		p.option(&typeLayout, rec)
+		p.intro = true
+	}
+}
+
+// knowLists has the types of lists told at the beginning of sessions.
+func (o *options) knowLists() { o.types, o.listTypes = append(o.types, o.listTypes...), nil }
 
 // known adds the names that hold for a whole session.
 func (o *options) known(p *packer) {

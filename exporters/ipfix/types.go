@@ -27,6 +27,27 @@ var descriptions = map[string]string{
 	"ipv6ExtensionHeaderSet": "IPv6 extension headers, from the lowest bit: 0, 43, 44, 51, 60, 135, 139, 140",
 	"hourOfDay":              "hour of the packets, UTC",
 	"dayOfWeek":              "day of the packets, UTC: 1 is Monday",
+
+	"bucketValue8":  "bound or count of a distribution",
+	"bucketValue16": "bound or count of a distribution",
+	"bucketValue32": "bound or count of a distribution",
+	"bucketValue64": "bound or count of a distribution",
+
+	"packetSizeBounds":              "buckets of packetSizeCounts: octets, IP header and payload",
+	"packetSizeCounts":              "packets by size; the last count is of those above all bounds",
+	"reversePacketSizeCounts":       "the same from destination to source",
+	"interArrivalTimeBounds":        "buckets of interArrivalTimeCounts: microseconds",
+	"interArrivalTimeCounts":        "times from packet to packet in the same direction",
+	"reverseInterArrivalTimeCounts": "the same from destination to source",
+	"turnaroundTimeBounds":          "buckets of turnaroundTimeCounts: microseconds",
+	"turnaroundTimeCounts":          "times that the source took: from a packet to it to the next from it",
+	"reverseTurnaroundTimeCounts":   "times that the destination took",
+	"bitRateBounds":                 "buckets of bitRateCounts: bits per second",
+	"bitRateCounts":                 "windows of time by bit rate",
+	"reverseBitRateCounts":          "the same from destination to source",
+	"packetRateBounds":              "buckets of packetRateCounts: packets per second",
+	"packetRateCounts":              "windows of time by packet rate",
+	"reversePacketRateCounts":       "the same from destination to source",
 }
 
 // largest value of each unsigned type.
@@ -36,23 +57,32 @@ var largest = map[flow.Type]uint64{
 }
 
 // typeRecords returns the Information Element Type records (RFC 5610 §3.9) of
-// the private fields that are exported.
-func typeRecords(c *Config) [][]byte {
-	var recs [][]byte
-	fields := c.selected()
-	for i := range fields {
-		f := &fields[i]
-		if !f.Private {
-			continue
-		}
+// the private fields that are exported; of those that are lists, and what they
+// are of, apart.
+func typeRecords(c *Config) (plain, lists [][]byte) {
+	add := func(recs [][]byte, id uint16, name string, f *flow.Field) [][]byte {
 		rec := binary.BigEndian.AppendUint32(nil, c.Enterprise)
-		rec = binary.BigEndian.AppendUint16(rec, f.ID)
+		rec = binary.BigEndian.AppendUint16(rec, id)
 		rec = append(rec, byte(f.Type), byte(f.Semantics))
 		rec = binary.BigEndian.AppendUint16(rec, uint16(f.Units))
 		rec = binary.BigEndian.AppendUint64(rec, 0)
 		rec = binary.BigEndian.AppendUint64(rec, largest[f.Type])
-		rec = wire.AppendString(rec, f.Name)
-		recs = append(recs, wire.AppendString(rec, descriptions[f.Name]))
+		rec = wire.AppendString(rec, name)
+		return append(recs, wire.AppendString(rec, descriptions[name]))
 	}
-	return recs
+	for _, f := range flow.Elements() {
+		lists = add(lists, f.ID, f.Name, &f)
+	}
+	for _, f := range c.selected() {
+		switch {
+		case f.List != nil:
+			lists = add(lists, f.ID, f.Name, &f)
+			if f.ReverseID != 0 {
+				lists = add(lists, f.ReverseID, f.ReverseName(), &f)
+			}
+		case f.Private:
+			plain = add(plain, f.ID, f.Name, &f)
+		}
+	}
+	return plain, lists
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -73,6 +74,8 @@ func cellOf(v any) string {
 		return string(v)
 	case string:
 		return v
+	case []any:
+		return strings.ReplaceAll(fmt.Sprint(v), " ", ",")
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"flowmeter/exporters/internal/sample"
 	"flowmeter/meter/flow"
 	"flowmeter/rules"
 )
@@ -44,6 +45,9 @@ func endOf(a netip.AddrPort) rules.End {
 	return rules.End{Addr: a.Addr().As16(), Port: a.Port(), AddrLen: uint8(a.Addr().BitLen()), PortLen: 16}
 }
 
+// measured are records some of which have distributions.
+var measured = sample.Measured(1, 100)
+
 // random is a record with random values in all that it says it has.
 func random(rng *rand.Rand) flow.Record {
 	names := []string{"", "web", `q"uo,te`, "Größe", "tab\tline\n", "a,b"}
@@ -61,6 +65,10 @@ func random(rng *rand.Rand) flow.Record {
 	for w := range r.Count {
 		r.Count[w] = randomCounters(rng)
 	}
+	m := measured[rng.IntN(len(measured))]
+	set := *r.RuleSet
+	set.Distributions = m.RuleSet.Distributions
+	r.RuleSet, r.Measured, r.Has = &set, m.Measured, r.Has&^flow.HasMeasured|m.Has&flow.HasMeasured
 	return r
 }
 

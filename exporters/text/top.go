@@ -62,13 +62,15 @@ func (t *top) add(rank uint64, r *flow.Record) {
 		t.push(e, rank, r)
 		return
 	}
-	e.rank, e.rec = rank, *r
+	e.rank = rank
+	r.CopyTo(&e.rec)
 	t.flows[idOf(r)] = e
 	heap.Fix((*entryHeap)(&t.entries), e.at)
 }
 
 func (t *top) push(e *entry, rank uint64, r *flow.Record) {
-	e.rank, e.rec = rank, *r
+	e.rank = rank
+	r.CopyTo(&e.rec)
 	t.flows[idOf(r)] = e
 	heap.Push((*entryHeap)(&t.entries), e)
 }

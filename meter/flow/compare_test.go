@@ -157,7 +157,7 @@ func (d *driver) finish(want []Record, counts *Counts) {
 		if i < len(d.records) {
 			g = d.records[i]
 		}
-		if w != g {
+		if !sameRecord(&w, &g) {
 			d.Fatalf("rule set %q, cache %d, record %d of %d (%d in the model):\n%s", d.cfg.RuleSet.Name,
 				d.cfg.CacheSize, i, len(d.records), len(want), difference(&w, &g))
 		}
@@ -172,7 +172,7 @@ func (d *driver) finish(want []Record, counts *Counts) {
 func difference(want, got *Record) (text string) {
 	w, g := reflect.ValueOf(*want), reflect.ValueOf(*got)
 	for i := range w.NumField() {
-		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); a != b {
+		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); !reflect.DeepEqual(a, b) {
 			text += fmt.Sprintf("%s:\n  model %+v\n  table %+v\n", w.Type().Field(i).Name, a, b)
 		}
 	}

@@ -77,6 +77,9 @@ func (t *Table) closePiece(rec int32, end int64) {
 	piece := t.store.alloc()
 	t.store.copyTo(piece, rec)
 	t.store.hotAt(piece).state &^= live
+	if t.store.hotAt(rec).state&measures != 0 {
+		t.splitMeasures(piece, rec)
+	}
 	t.await(piece, end, EndActive)
 	h, c := t.store.hotAt(rec), t.store.coldAt(rec)
 	sum := t.store.before(c)

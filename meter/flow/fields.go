@@ -36,7 +36,7 @@ func Model(p Precision) []Field {
 	var fields []Field
 	for _, part := range [][]Field{
 		identity(), times(timeFields[p]), endpoints(), icmp(), counters(),
-		headers(), link(), keyed(), sampling(), verdicts(), computed(),
+		headers(), link(), keyed(), sampling(), verdicts(), computed(), measuredFields(),
 	} {
 		fields = append(fields, part...)
 	}

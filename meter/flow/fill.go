@@ -12,6 +12,7 @@ import (
 func (t *Table) fill(r *Record, e *ending) {
 	h, c := t.store.hotAt(e.rec), t.store.coldAt(e.rec)
 	before := t.store.before(c)
+	room := r.Measured
 	*r = Record{
 		RuleSet: t.cfg.RuleSet,
 		Start:   c.flowStart, End: e.end, Piece: before.number, EndReason: e.reason(),
@@ -29,6 +30,8 @@ func (t *Table) fill(r *Record, e *ending) {
 	if t.cfg.RuleSet.Selector != nil {
 		r.Has |= HasSelector
 	}
+	r.Measured = t.fillMeasured(room, e.rec, h)
+	r.Has |= r.Measured.has()
 	r.fillFromKey()
 	if t.whole {
 		r.fillFromFirst(c)

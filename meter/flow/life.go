@@ -91,6 +91,9 @@ func (t *Table) begin(p *Packet, m *rules.Match, high bool) int32 {
 	}
 	c.reason = uint8(m.Evidence)<<4 | uint8(class)
 	c.setLink(&p.Headers, m.Swapped)
+	if m.Measures != 0 {
+		t.startMeasuring(rec, h, m.Measures)
+	}
 	t.Counts.Live++
 	t.Counts.Created++
 	h.armed = t.wheel.add(t.wheel.slotOf(p.Clock+min(t.idle, t.active)), rec, h.serial)
@@ -143,6 +146,9 @@ func (t *Table) count(rec int32, h *hot, p *Packet, way Way, class rules.Class) 
 	}
 	if p.Layers&packet.HasTCP != 0 {
 		t.countTCP(rec, h, p, way)
+	}
+	if h.state&measures != 0 {
+		t.measure(rec, p, way, octets)
 	}
 	p.Counted = true
 	t.Counts.Verdicts[rules.Counted]++

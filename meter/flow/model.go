@@ -17,14 +17,15 @@ const (
 	Nanos      Type = 17
 	IPv4       Type = 18
 	IPv6       Type = 19
+	BasicList  Type = 20 // RFC 6313: several values of one element
 )
 
-// Size returns the octets of a value on the wire; 0 for strings, whose length varies.
+// Size returns the octets of a value on the wire; 0 for strings and lists, whose length varies.
 func (t Type) Size() int { return typeSizes[t] }
 
 var typeSizes = [...]int{
 	Unsigned8: 1, Unsigned16: 2, Unsigned32: 4, Unsigned64: 8, MAC: 6, String: 0,
-	Seconds: 4, Millis: 8, Micros: 8, Nanos: 8, IPv4: 4, IPv6: 16,
+	Seconds: 4, Millis: 8, Micros: 8, Nanos: 8, IPv4: 4, IPv6: 16, BasicList: 0,
 }
 
 // Semantics is numbered as informationElementSemantics (RFC 5610 §3.3).
@@ -37,6 +38,7 @@ const (
 	DeltaCounter Semantics = 3
 	Identifier   Semantics = 4
 	Flags        Semantics = 5
+	List         Semantics = 6
 )
 
 // Units is numbered as informationElementUnits (RFC 5610 §3.4).
@@ -44,9 +46,11 @@ type Units uint16
 
 const (
 	NoUnits  Units = 0
+	Bits     Units = 1
 	Octets   Units = 2
 	Packets  Units = 3
 	MilliSec Units = 6
+	MicroSec Units = 7
 	Hops     Units = 11
 )
 
@@ -55,6 +59,7 @@ type Field struct {
 	Name      string    // IPFIX information element name; the key in JSON and CSV
 	ID        uint16    // IPFIX number; 0 where IPFIX has none and the field is text only
 	Private   bool      // ID is within the meter's own enterprise number
+	ReverseID uint16    // number of the reverse twin of a Private field; 0 if it has none
 	Type      Type      // on the wire
 	Semantics Semantics // RFC 5610
 	Units     Units
@@ -67,11 +72,12 @@ type Field struct {
 	Seen      bool   // and only where packets went that way: it has no value for none (RFC 5103 §4.1)
 	Wire      bool   // in IPFIX and NetFlow only: text forms show it within another field
 
-	// Exactly one of these three reads the field. Times are ns since 1970,
+	// Exactly one of these four reads the field. Times are ns since 1970,
 	// whatever their type on the wire.
 	Uint  func(r *Record, w Way) uint64
 	Bytes func(r *Record, w Way) []byte // a view into r: 4, 6 or 16 octets
 	Text  func(r *Record, w Way) string
+	List  func(r *Record, w Way) []uint64 // a view into r
 
 	// Show appends the text form where that is not the plain number or
 	// address; nil otherwise.

@@ -27,6 +27,10 @@ type modelFlow struct {
 	over       bool // RST, or FIN both ways
 	sawIP      bool
 	merged     bool // several conversations may have its key, though it looks whole
+
+	measures rules.Quantities
+	packets  []seenPacket
+	from     int // of packets, where the piece begins
 }
 
 func newModel(cfg Config) *model {
@@ -83,7 +87,7 @@ func (m *model) find(h *packet.Headers, match *rules.Match, clock int64) (*model
 
 func (m *model) create(h *packet.Headers, match *rules.Match, clock int64) *modelFlow {
 	m.sum.Created++
-	f := &modelFlow{seen: clock, merged: match.Foreign&rules.FiveTuple != 0}
+	f := &modelFlow{seen: clock, measures: match.Measures, merged: match.Foreign&rules.FiveTuple != 0}
 	m.flows[match.Key] = f
 	class, srcMAC, dstMAC := match.Class, h.SrcMAC, h.DstMAC
 	if match.Swapped {
@@ -179,6 +183,7 @@ func (f *modelFlow) count(h *packet.Headers, way Way, octets uint64, clock int64
 		f.pieceStart = clock
 	}
 	f.seen = clock
+	f.packets = append(f.packets, seenPacket{h.Time, way, octets})
 	n := &f.rec.Count[way]
 	if n.TotalPackets == 0 {
 		n.TClass, n.ICMP = 0, 0
@@ -270,6 +275,15 @@ func (m *model) release(f *modelFlow, at int64, reason EndReason) {
 		m.sum.Released += n.Packets
 		m.sum.ReleasedOctets += n.Octets
 	}
+	if f.measures != 0 {
+		r.Measured = modelMeasured(m.cfg.Program.Distributions(), f.measures, f.packets, f.from)
+		for q := range rules.NumQuantities {
+			if f.measures.Has(q) {
+				r.Has |= []Has{HasPacketSize, HasInterArrival, HasTurnaround, HasBitRate, HasPacketRate}[q]
+			}
+		}
+	}
+	f.from = len(f.packets)
 	f.rec.Piece++
 	m.sum.Ended[reason]++
 	m.ended = append(m.ended, r)

@@ -101,6 +101,13 @@ const (
 	HasExtensions
 	HasHour
 	HasWeekday
+	HasPacketSize // distributions, in the order of rules.Quantity
+	HasInterArrival
+	HasTurnaround
+	HasBitRate
+	HasPacketRate
+
+	HasMeasured = HasPacketSize | HasInterArrival | HasTurnaround | HasBitRate | HasPacketRate
 )
 
 // RuleSet is what a Record knows of the rule set that made it. Its Records
@@ -109,6 +116,8 @@ type RuleSet struct {
 	Name  string
 	Index int                 // position in the configuration, from 0
 	Named func(uint16) string // name of a class or kind from 256; "" if none
+
+	Distributions *rules.Distributions // what it measures; nil for nothing
 
 	// Selector is how the packets were chosen; nil if none was passed over, and
 	// none of any other input whose records go the same way.
@@ -134,6 +143,8 @@ type Record struct {
 	Class     rules.Class // home class of the forward direction
 	Evidence  rules.Evidence
 	Biflow    uint8 // biflowDirection (IE 239): 0 arbitrary, 1 initiator, 3 perimeter
+
+	Measured *Measured // distributions, of those that Has names
 }
 
 // FirstPacket holds link and header fields of the packet that made the flow,

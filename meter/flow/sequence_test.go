@@ -17,6 +17,15 @@ var ruleFiles = []struct{ name, text string }{
 	{"nomatch decides direction", `
 - {if: 'src.port == 53', do: nomatch}
 - {do: count}`},
+	{"measured", `
+- if: tcp
+  measure: [packet_size: {linear: 20..500, buckets: 7}, turnaround: {log: 1ms..10s, buckets: 9}, inter_arrival: {linear: 0s..4s, buckets: 3}]
+- if: 'src.port == 53'
+  measure: [packet_rate: {linear: 0..3, buckets: 4, window: 700ms}, bit_rate: {log: 1..9k, buckets: 5, window: 1s}]
+- {do: count}`},
+	{"measured together", `
+- {if: 'dst.port == 53', measure: [inter_arrival, bit_rate: {linear: 0..2k, buckets: 5}]}
+- {save: [dst.addr/24], measure: [packet_size, turnaround], do: count}`},
 	{"ignore ends", `
 - {if: 'proto == 17', do: ignore}
 - {if: 'src.addr == 10.0.0.2', do: ignore}

@@ -43,6 +43,7 @@ const (
 	finReverse
 	lingering // the connection has ended; late packets still belong to it
 	pieced    // earlier pieces have been released
+	measures  // it has a gauge
 )
 
 // cold is what is written when a flow begins, at its first reverse packet and
@@ -103,6 +104,8 @@ type store struct {
 	room  int32 // and end here
 	free  int32 // number + 1 of the record freed last, which names the next in hot.armed
 
+	gauges gauges
+
 	earlier     slabs[pieces]
 	earlierNext int32
 	earlierRoom int32
@@ -144,15 +147,22 @@ func (s *store) grow() {
 	if s.keyed {
 		s.keys.grow(s.memory)
 	}
+	if s.gauges.of != nil {
+		s.gauges.ref.grow(s.memory)
+	}
 }
 
-// release frees a record and what was kept of its earlier pieces.
+// release frees a record, what was kept of its earlier pieces, and its gauge.
 func (s *store) release(rec int32) {
 	if c := s.coldAt(rec); c.earlier != 0 {
 		s.earlier.at(c.earlier - 1).number = uint32(s.earlierFree)
 		s.earlierFree, c.earlier = c.earlier, 0
 	}
-	s.hotAt(rec).armed = uint32(s.free)
+	h := s.hotAt(rec)
+	if h.state&measures != 0 {
+		s.gauges.take(rec)
+	}
+	h.armed = uint32(s.free)
 	s.free = rec + 1
 }
 

@@ -92,6 +92,9 @@ func NewTable(cfg Config) *Table {
 	m := newMemory()
 	t.index = newIndex(m)
 	t.store.keyed, t.store.memory, t.wheel.memory = !t.fused, m, m
+	if cfg.Program.Measures() {
+		t.store.gauges = newGauges(cfg.Program.Distributions(), m)
+	}
 	t.keySeed = maphash.MakeSeed()
 	t.look = t.due
 	if cfg.Overload != nil {

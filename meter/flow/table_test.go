@@ -265,6 +265,8 @@ func TestUpdateAllocatesNothing(t *testing.T) {
 		{"fused", ""},
 		{"keyed", "[{if: 'dst.port == 53', save: [src.addr, dst.addr, dst.port, proto], do: count}, {do: count}]"},
 		{"per packet", "[{if: 'ttl > 3', do: count}]"},
+		{"measured", "[{measure: [packet_size, inter_arrival, turnaround, bit_rate, packet_rate], do: count}]"},
+		{"measured, keyed", "[{if: 'src.port < 30', measure: packet_size}, {save: [dst.addr, src.port], measure: turnaround, do: count}]"},
 		{"aggregating", "[{save: [dst.addr/24], do: count}]"},
 		{"ignored", "[{if: 'src.port > 0', do: ignore}]"},
 	} {

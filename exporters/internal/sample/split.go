@@ -31,6 +31,7 @@ func turn(r flow.Record) flow.Record {
 	b := r
 	b.Key = r.Key.Swap()
 	b.Count = [2]flow.Counters{r.Count[1]}
+	b.Measured = r.Measured.Backward(nil)
 	b.First.SrcMAC, b.First.DstMAC = r.First.DstMAC, r.First.SrcMAC
 	b.Class = r.Class.Reverse()
 	b.Biflow = map[uint8]uint8{0: 0, 1: 2, 3: 0}[r.Biflow]

@@ -21,6 +21,7 @@ const (
 	Number  Form = iota // big-endian, in as many octets as the column has
 	Octets              // as it stands
 	Text                // with its length before it
+	List                // basicList (RFC 6313), with its length before it
 	Seconds             // since 1970; as all that follow, read as ns since 1970
 	Millis              // since 1970
 	Micros              // NTP, the low 11 bits of the fraction zero (RFC 7011 §6.1.9)
@@ -41,6 +42,7 @@ type Column struct {
 	Uint  func(*flow.Record, flow.Way) uint64
 	Bytes func(*flow.Record, flow.Way) []byte
 	Text  func(*flow.Record, flow.Way) string
+	List  ListOf
 }
 
 // formOf gives the form of each abstract data type; numbers and addresses
@@ -53,12 +55,14 @@ var formOf = map[flow.Type]Form{
 // id of its enterprise.
 func NewColumn(f *flow.Field, w flow.Way, id uint16, pen uint32) Column {
 	c := Column{ID: id, PEN: pen, Size: uint16(f.Type.Size()), Way: w, Key: f.Key,
-		Form: formOf[f.Type], Uint: f.Uint, Bytes: f.Bytes, Text: f.Text}
+		Form: formOf[f.Type], Uint: f.Uint, Bytes: f.Bytes, Text: f.Text, List: ListOf{f.List, pen}}
 	switch {
 	case f.Bytes != nil:
 		c.Form = Octets
 	case f.Text != nil:
 		c.Form, c.Size = Text, VarLen
+	case f.List != nil:
+		c.Form, c.Size = List, VarLen
 	}
 	return c
 }

@@ -15,6 +15,7 @@ type op struct {
 	uint  func(*flow.Record, flow.Way) uint64
 	bytes func(*flow.Record, flow.Way) []byte
 	text  func(*flow.Record, flow.Way) string
+	list  ListOf
 }
 
 // kind is a form and a size in one, so that one jump finds the code.
@@ -30,6 +31,7 @@ const (
 	octets6
 	octets16
 	text
+	list
 	seconds4
 	micros8
 	nanos8
@@ -40,6 +42,7 @@ var kinds = map[Form]map[uint16]kind{
 	Number:  {1: number1, 2: number2, 4: number4, 8: number8},
 	Octets:  {4: octets4, 6: octets6, 16: octets16},
 	Text:    {VarLen: text},
+	List:    {VarLen: list},
 	Seconds: {4: seconds4},
 	Millis:  {8: millis8},
 	Micros:  {8: micros8},
@@ -53,8 +56,8 @@ func compile(cols []Column) []op {
 	at := 0
 	for i := range cols {
 		c := &cols[i]
-		ops = append(ops, op{kinds[c.Form][c.Size], c.Way, uint16(at), c.Uint, c.Bytes, c.Text})
-		if c.Form == Text {
+		ops = append(ops, op{kinds[c.Form][c.Size], c.Way, uint16(at), c.Uint, c.Bytes, c.Text, c.List})
+		if c.Size == VarLen {
 			at++
 		} else {
 			at += int(c.Size)
@@ -88,6 +91,8 @@ func (t *Template) Put(dst []byte, r *flow.Record, boot int64) {
 			*(*[16]byte)(b) = [16]byte(o.bytes(r, o.way))
 		case text:
 			dst = dst[PutString(b, o.text(r, o.way))-1:]
+		case list:
+			dst = dst[o.list.put(b, r, o.way)-1:]
 		default:
 			o.putTime(b, r, boot)
 		}

@@ -24,7 +24,9 @@ var reverseDirection = [4]uint8{0: 0, 1: 2, 2: 1, 3: 0}
 // source is r's destination. What only r's first packet told of the forward
 // direction, the flow label and the MPLS label, is left out.
 func Backward(dst, r *flow.Record) {
+	room := dst.Measured
 	*dst = *r
+	dst.Measured = r.Measured.Backward(room)
 	dst.Key = r.Key.Swap()
 	dst.Has = Swap(r.Has) &^ flow.HasReverse
 	if r.Key.Saved&rules.FlowLabel == 0 {

@@ -17,7 +17,7 @@ type Template struct {
 	Spec    int  // octets of the template record
 	cols    []Column
 	program []op
-	texts   []int // the columns of variable length
+	varied  []int // the columns of variable length
 }
 
 // NewTemplate compiles columns to a template.
@@ -25,8 +25,8 @@ func NewTemplate(id uint16, cols []Column) *Template {
 	t := &Template{ID: id, cols: cols, program: compile(cols), Spec: 4}
 	for i := range cols {
 		t.Spec += cols[i].specSize()
-		if cols[i].Form == Text {
-			t.texts = append(t.texts, i)
+		if cols[i].Size == VarLen {
+			t.varied = append(t.varied, i)
 			t.Least++
 			continue
 		}
@@ -38,8 +38,8 @@ func NewTemplate(id uint16, cols []Column) *Template {
 // Size returns the octets of r in this layout.
 func (t *Template) Size(r *flow.Record) int {
 	size := t.Least
-	for _, i := range t.texts {
-		size += StringSize(t.cols[i].Text(r, t.cols[i].Way)) - 1
+	for _, i := range t.varied {
+		size += t.cols[i].sizeIn(r) - 1
 	}
 	return size
 }
