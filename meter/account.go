@@ -76,6 +76,7 @@ type Account struct {
 
 	ended      Totals // sum of the inputs that ended, without rule sets
 	interfaces []flow.Interface
+	histograms map[string]*flow.Histograms // by rule set; they go on being added to
 }
 
 // AccountOf reads the account of several meters, one an input, that run the
@@ -85,6 +86,7 @@ func AccountOf(meters []*Meter, ended ...InputAccount) *Account {
 	if len(meters) > 0 {
 		a.RuleSets = meters[0].Names()
 		a.Sum = newTotals(len(a.RuleSets))
+		a.histograms = meters[0].cfg.Names.allHistograms() // which all of them share
 	}
 	var before []Book
 	told := map[*InterfaceTable]bool{}

@@ -52,8 +52,8 @@ func newTable(cfg *Config, rs *rules.RuleSet, n numbers, seed flow.Seed) *flow.T
 func tableConfig(cfg *Config, rs *rules.RuleSet, index, workers int, seed flow.Seed) flow.Config {
 	return flow.Config{
 		RuleSet: &flow.RuleSet{Name: rs.Name, Index: index, Named: rs.Program.KindName, Selector: cfg.Selector, Distributions: distributions(rs.Program)},
-		Program: rs.Program,
-		Active:  rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
+		Program: rs.Program, Histograms: cfg.Names.histogramsOf(rs.Name, rs.Program),
+		Active: rs.Active, Idle: rs.Idle, TCPLinger: rs.TCPLinger,
 		MaxFlows: max(1, (rs.MaxFlows+workers-1)/workers), CacheSize: cfg.CacheSize, Seed: seed,
 	}
 }

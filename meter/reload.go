@@ -105,8 +105,9 @@ func (m *Meter) newReload(c Change) *reload {
 // NameTable numbers rule sets by name (flow.RuleSet.Index), over all reloads.
 // Meters whose records go to the same exporters share one.
 type NameTable struct {
-	mu    sync.Mutex
-	names []string
+	mu         sync.Mutex
+	names      []string
+	histograms map[string]*flow.Histograms // by name, of those that measure
 }
 
 func (t *NameTable) number(name string) int {

@@ -149,7 +149,8 @@ func (d *Distribution) equal(o *Distribution) bool {
 	return d.Window == o.Window && slices.Equal(d.Bounds, o.Bounds)
 }
 
-func (ds *Distributions) equal(o *Distributions) bool {
+// Equal tells whether both measure the same in the same way.
+func (ds *Distributions) Equal(o *Distributions) bool {
 	return slices.EqualFunc(ds[:], o[:], (*Distribution).equal)
 }
 

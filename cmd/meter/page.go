@@ -84,6 +84,9 @@ func families() []prometheus.Family {
 	for _, f := range meter.Families() {
 		all = append(all, headOf(&f))
 	}
+	for _, f := range meter.HistogramFamilies() {
+		all = append(all, histogramHead(&f))
+	}
 	for _, f := range exporterFamilies() {
 		all = append(all, f.Family)
 	}
@@ -93,6 +96,10 @@ func families() []prometheus.Family {
 
 func headOf(f *meter.Family) prometheus.Family {
 	return prometheus.Family{Name: f.Name, Type: f.Type, Help: f.Help, Labels: f.Labels}
+}
+
+func histogramHead(f *meter.HistogramFamily) prometheus.Family {
+	return prometheus.Family{Name: f.Name, Type: "histogram", Help: f.Help, Labels: f.Labels}
 }
 
 // reloadFamilies tell how the last reload went, or the start.
@@ -109,6 +116,10 @@ func newPage(account func() (*meter.Account, []*exporters.Queue), last func() (s
 		a, queues := account()
 		for _, f := range meter.Families() {
 			f.Collect(a, page.Add(headOf(&f)))
+		}
+		for _, f := range meter.HistogramFamilies() {
+			add := page.AddHistogram(histogramHead(&f))
+			f.Collect(a, func(h meter.Histogram, labels ...string) { add(h.Bounds, h.Counts, h.Sum, labels...) })
 		}
 		for _, f := range exporterFamilies() {
 			emit := page.Add(f.Family)

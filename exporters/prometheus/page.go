@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -16,6 +19,7 @@ import (
 type Page struct {
 	set      *metrics.Set
 	families []Family
+	lines    map[string][]string // of histograms, by family
 }
 
 // Family is the head of a metric family.
@@ -25,7 +29,7 @@ type Family struct {
 }
 
 // NewPage returns an empty page.
-func NewPage() *Page { return &Page{set: metrics.NewSet()} }
+func NewPage() *Page { return &Page{set: metrics.NewSet(), lines: map[string][]string{}} }
 
 // Add begins a family; what it returns adds a value with its labels' values.
 func (p *Page) Add(f Family) func(v uint64, labels ...string) {
@@ -37,6 +41,30 @@ func (p *Page) Add(f Family) func(v uint64, labels ...string) {
 			return
 		}
 		p.set.GetOrCreateGauge(name, nil).Set(float64(v))
+	}
+}
+
+// AddHistogram begins a family of histograms; what it returns adds one: the
+// bounds of its buckets but +Inf, their counts, each for itself and one more for
+// what is above all bounds, the sum of the values, and the labels' values.
+func (p *Page) AddHistogram(f Family) func(bounds []string, counts []uint64, sum string, labels ...string) {
+	p.families = append(p.families, f)
+	withBound := append(slices.Clone(f.Labels), "le")
+	return func(bounds []string, counts []uint64, sum string, labels ...string) {
+		add := func(suffix, labels, value string) {
+			p.lines[f.Name] = append(p.lines[f.Name], f.Name+suffix+labels+" "+value)
+		}
+		total := uint64(0)
+		for i, n := range counts {
+			bound := "+Inf"
+			if i < len(bounds) {
+				bound = bounds[i]
+			}
+			total += n
+			add("_bucket", labelText(withBound, append(slices.Clone(labels), bound)), strconv.FormatUint(total, 10))
+		}
+		add("_sum", labelText(f.Labels, labels), sum)
+		add("_count", labelText(f.Labels, labels), strconv.FormatUint(total, 10))
 	}
 }
 
@@ -60,7 +88,7 @@ var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 func (p *Page) Write(w io.Writer) error {
 	var all bytes.Buffer
 	p.set.WritePrometheus(&all)
-	lines := map[string][]string{}
+	lines := maps.Clone(p.lines)
 	for scan := bufio.NewScanner(&all); scan.Scan(); {
 		line := scan.Text()
 		name := line[:strings.IndexAny(line, "{ ")]

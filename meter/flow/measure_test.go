@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"testing"
@@ -164,4 +165,38 @@ func TestCopies(t *testing.T) {
 	if _, counts := kept.distribution(rules.PacketSize, Forward); counts != nil {
 		t.Errorf("a copy of nothing has %v", counts)
 	}
+}
+
+// TestKindsAreBounded: however many kinds the rules make, the histograms tell so
+// many apart; nothing is lost.
+func TestKindsAreBounded(t *testing.T) {
+	text := ""
+	for port := range 200 {
+		text += fmt.Sprintf("- {if: 'dst.port == %d', set: {kind: %d}, measure: packet_size, do: count}\n", port, port)
+	}
+	table := newTable(t, text, func(cfg *Config) {
+		cfg.RuleSet.Distributions = cfg.Program.Distributions()
+		cfg.Histograms = NewHistograms(cfg.Program.Distributions())
+	})
+	for port := range 200 {
+		p := tcp(1, packet.ACK, false)
+		p.DstPort = uint16(port)
+		p.Prepare(&table.cfg.Seed)
+		table.Update([]Packet{p, p})
+	}
+	table.Flush(2*second, EndForced)
+	for range table.Ready(Everything) {
+		table.Next(new(Record))
+	}
+	kinds, values, octets := map[string]bool{}, uint64(0), uint64(0)
+	table.cfg.Histograms.Each(rules.PacketSize, func(kind string, _ Way, counts []uint64, sum uint64) {
+		kinds[kind], octets = true, octets+sum
+		for _, n := range counts {
+			values += n
+		}
+	})
+	if len(kinds) != mostKinds+1 || !kinds[otherKind] || values != 400 || octets != 400*40 {
+		t.Errorf("%d kinds, %d values, %d octets: %v", len(kinds), values, octets, kinds)
+	}
+	table.cfg.Histograms.Each(rules.BitRate, func(string, Way, []uint64, uint64) { t.Error("a quantity that is not measured") })
 }

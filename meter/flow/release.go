@@ -100,6 +100,9 @@ func (t *Table) nextOwn(r *Record) {
 	t.fill(r, &e)
 	t.store.release(e.rec)
 	t.Counts.Ended[e.reason()]++
+	if r.Has&HasMeasured != 0 && t.cfg.Histograms != nil {
+		t.cfg.Histograms.add(r)
+	}
 	for way := range r.Count {
 		t.Counts.Released += r.Count[way].Packets
 		t.Counts.ReleasedOctets += r.Count[way].Octets

@@ -20,6 +20,10 @@ type Config struct {
 	CacheSize int           // lines of the decision cache; 0 for none
 	Seed      Seed
 	Overload  *Overload // nil: at the cap the flow least recently seen makes room
+
+	// Histograms are where the distributions of released records are added up; nil
+	// for nowhere.
+	Histograms *Histograms
 }
 
 // Table is the flow table of one rule set in one worker, with its reserves. It is used by that
