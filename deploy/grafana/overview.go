@@ -37,6 +37,22 @@ func overview() Dashboard {
 				{Title: "Records by the reason of their end", Kind: Stack, Unit: "cps", Queries: []Query{{`sum by (reason) (rate(meter_flows_ended_total{instance=~"$instance", ruleset="$ruleset"}[$__rate_interval]))`, "{{reason}}"}}},
 				{Title: "Packets by what the rules said", Kind: Stack, Unit: "pps", Queries: []Query{{`sum by (verdict) (rate(meter_verdict_packets_total{instance=~"$instance", ruleset="$ruleset"}[$__rate_interval]))`, "{{verdict}}"}}},
 			}},
+			{"Distributions, of flows whose rules measure them", []Panel{
+				quantiles("Response times", "meter_flow_turnaround_seconds", "s", "From a packet to the next the other way: in reverse, how long the destination took."),
+				quantiles("Times between packets", "meter_flow_inter_arrival_seconds", "s", ""),
+				quantiles("Sizes of packets", "meter_flow_packet_size_octets", "bytes", ""),
+				quantiles("Octets per second of a flow", "meter_flow_octets_per_second", "Bps", ""),
+				quantiles("Packets per second of a flow", "meter_flow_packets_per_second", "pps", ""),
+			}},
 		},
 	}
+}
+
+// quantiles shows the middle and the last twentieth of a distribution.
+func quantiles(title, family, unit, help string) Panel {
+	of := func(quantile, name string) Query {
+		return Query{"histogram_quantile(" + quantile + ", sum by (le, direction) (rate(" + family +
+			`_bucket{instance=~"$instance", ruleset="$ruleset"}[$__rate_interval])))`, name + " {{direction}}"}
+	}
+	return Panel{Title: title, Unit: unit, Help: help, Queries: []Query{of("0.5", "half"), of("0.95", "95 of 100")}}
 }
