@@ -18,6 +18,7 @@ const (
 	opList                   // the address is in lists[pool]
 	opOctets                 // the octets of an address are wanted by octets[pool]
 	opScan                   // scans[pool] holds
+	opNested                 // tests[pool] is true of another packet of the nest
 	opSave                   // put an attribute into the key
 	opSaveList               // the same, an address under the mask of lists[pool] that it matched
 	opPut                    // put a constant into the key
@@ -106,6 +107,9 @@ func (c *compiler) label() int32 {
 func (c *compiler) place(label int32) { c.labels[label] = int32(len(c.code)) }
 
 func (c *compiler) branch(in instr, yes, no int32) {
+	if in.need&elsewhere != 0 {
+		in = c.elsewhere(in)
+	}
 	in.yes, in.no = yes, no
 	c.code = append(c.code, in)
 }

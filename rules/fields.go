@@ -276,15 +276,17 @@ func fieldByName(name string) *field {
 			return &fields[i]
 		}
 	}
-	return nil
+	return tunnelField(name)
 }
 
 // fieldNames returns the names of all fields that want accepts.
 func fieldNames(want func(*field) bool) []string {
 	var names []string
-	for i := range fields {
-		if want(&fields[i]) {
-			names = append(names, fields[i].name)
+	for _, table := range [][]field{fields, tunnelFields} {
+		for i := range table {
+			if want(&table[i]) {
+				names = append(names, table[i].name)
+			}
 		}
 	}
 	return names

@@ -136,7 +136,7 @@ const (
 
 // Values of the evaluation's state; getVar is the first variable.
 const (
-	getClass getter = endOfHeaders + iota
+	getClass getter = endOfTunnels + iota
 	getKind
 	getSrcClass
 	getDstClass
@@ -329,8 +329,11 @@ func (s *state) extensions() (set uint64) {
 	return set
 }
 
-// computed returns the values that set: changes.
+// computed returns the values that set: changes, and those of tunnels.
 func (s *state) computed(g getter) uint64 {
+	if g < endOfTunnels {
+		return tunnelNumber(s.nest.Tunnel, g)
+	}
 	key := s.key
 	switch g {
 	case getClass:

@@ -18,6 +18,7 @@ type Program struct {
 	lists    []*prefixList
 	octets   []*octetTest
 	scans    []*scanTest
+	tests    []instr // of opNested
 
 	nets  *Networks
 	names []string // of numbers from firstName
@@ -25,6 +26,7 @@ type Program struct {
 	leads          []lead // for the kernel
 	fused          bool
 	conversational bool
+	decapsulate    Decapsulate
 	orient         Orient
 	replyLayers    packet.Layer // layers whose replies are tried swapped first
 }
@@ -42,9 +44,8 @@ func (p *Program) Conversational() bool { return p.conversational }
 // Scans tells whether the Program looks at the octets of frames, not at their
 // Headers alone.
 func (p *Program) Scans() bool {
-	return slices.ContainsFunc(p.code, func(in instr) bool {
-		return in.op == opScan || in.get >= getMSS && in.get < endOfHeaders
-	})
+	inFrame := func(in instr) bool { return in.op == opScan || in.get >= getMSS && in.get < endOfHeaders }
+	return slices.ContainsFunc(p.code, inFrame) || slices.ContainsFunc(p.tests, inFrame)
 }
 
 // KindName returns the name of a kind from 256, or "".
@@ -102,6 +103,8 @@ func (p *Program) run(s *state) Verdict {
 			yes = s.returned == uint8(in.lo)
 		case opHas:
 			yes = s.have&in.need == in.need
+		case opNested:
+			yes = p.elsewhere(in, s)
 		default:
 			yes = s.have&in.need == in.need && p.wanted(in, s) != in.not
 		}

@@ -20,6 +20,7 @@ type maker struct {
 	inner  bool     // it is the one that calls no other
 	blocks []string // that the rule being made is in
 	made   int      // blocks so far
+	nested bool     // files test packets within packets, too
 }
 
 func newMaker(seed uint64) *maker {
@@ -30,6 +31,9 @@ func newMaker(seed uint64) *maker {
 func (m *maker) field() *field {
 	if len(m.params) > 0 && m.IntN(2) == 0 {
 		return pick(m, m.params...)
+	}
+	if m.nested && m.IntN(3) == 0 {
+		return m.nestedField()
 	}
 	if m.IntN(3) == 0 {
 		name := pick(m, "class", "kind", "src.addr", "dst.port", "tcp.port", "addr", "ip", "vlan.id", "pass", "zone", "hits")

@@ -168,6 +168,9 @@ func checkPromises(t *testing.T, f frame) {
 	if got := Shard(f.link, f.data); o == OK && got != shardOf(&h) {
 		t.Errorf("Shard is %x, its addresses give %x, frame %x", got, shardOf(&h), f.data)
 	}
+	if o == OK && h.Pair() != shardOf(&h) {
+		t.Errorf("Pair is %x, want %x, frame %x", h.Pair(), shardOf(&h), f.data)
+	}
 }
 
 // shardOf is Shard by way of the addresses that Decode found.

@@ -88,7 +88,7 @@ func openGuessed(h *Headers, b []byte, size, off int) bool {
 		for _, as := range [...]content{ethernet, anyIP} {
 			c := carried{as: as}
 			if c.decode(h, b[gap:], size-gap) && h.surely(b[gap:], size-gap) {
-				h.PayloadOff += uint32(off + gap)
+				h.shift(uint32(off + gap))
 				return true
 			}
 		}

@@ -58,7 +58,7 @@ func (t *Tunnel) Open(h *Headers, data []byte) bool {
 		if !t.openOne(outer, data, &next) {
 			break
 		}
-		next.PayloadOff += outer.PayloadOff
+		next.shift(outer.PayloadOff)
 		next.Time, next.Iface, next.WireLen, next.CapLen = h.Time, h.Iface, h.WireLen, h.CapLen
 		t.Inner = next
 		t.Depth++
@@ -84,8 +84,16 @@ func (t *Tunnel) openOne(outer *Headers, data []byte, h *Headers) bool {
 	if !c.decode(h, b, end-c.off) {
 		return false
 	}
-	h.PayloadOff += uint32(c.off)
+	h.shift(uint32(c.off))
 	return true
+}
+
+// shift makes offsets those in a frame that the one at hand begins in at off.
+func (h *Headers) shift(off uint32) {
+	h.MPLSOff += off
+	h.NetworkOff += off
+	h.TransportOff += off
+	h.PayloadOff += off
 }
 
 // content is what a tunnel carries.

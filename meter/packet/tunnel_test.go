@@ -32,8 +32,8 @@ var (
 	etherARP4 = cat(macs, []byte{0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1}, make([]byte, 20))
 )
 
-func inEther(off uint32) Headers           { return wantMAC(etherIPv4, wantUDP4(off+etherLen, Headers{})) }
-func inARP() Headers                       { return wantMAC(etherARP, Headers{}) }
+func inEther(off uint32) Headers { return wantMAC(etherIPv4, wantUDP4(off+etherLen, Headers{})) }
+func inARP() Headers             { return wantMAC(etherARP, Headers{}) }
 
 // inType is what GRE and others carry as an EtherType.
 func inType(typ uint16, h Headers) Headers {
