@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"net/netip"
-
-	"flowmeter/meter/packet"
-)
+import "net/netip"
 
 type opcode uint8
 
@@ -401,5 +397,5 @@ func newBitmap(spans []span) *bitmap {
 // not the look of the address.
 func (p *prefix) holds(addr *[16]byte, l have) bool {
 	hi, lo := words(addr)
-	return p.v4 == (l&have(packet.HasIPv4) != 0) && (hi^p.hi)&p.maskHi|(lo^p.lo)&p.maskLo == 0
+	return p.v4 == l.v4() && (hi^p.hi)&p.maskHi|(lo^p.lo)&p.maskLo == 0
 }

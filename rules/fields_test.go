@@ -80,7 +80,7 @@ var absences = []struct {
 	{ports, "no ports, or cut before them"}, {tcp, "not TCP, later fragments, cut within the header"},
 	{have(packet.HasUDP), "later fragments, cut within the header"}, {payload, "its end is not known"},
 	{have(packet.HasICMP), "not ICMP, later fragments, cut before it"}, {have(packet.HasICMPv6), "not ICMPv6, later fragments, cut before it"},
-	{protoICMP, "not ICMP"}, {protoICMPv6, "not ICMPv6"}, {isARP, "not ARP"}, {have(packet.HasFragment), "whole packets"},
+	{protoICMP, "not ICMP"}, {protoICMPv6, "not ICMPv6"}, {isARP, "not ARP"}, {arp4, "not ARP for IPv4, or cut"}, {have(packet.HasFragment), "whole packets"},
 	{ip4, "not IPv4"}, {ip6, "not IPv6"}, {anyIP, "not IP"}, {have(packet.HasVLAN2), "fewer than two tags"},
 	{have(packet.HasVLAN), "no tag"}, {have(packet.HasMPLS), "no labels"}, {mac, "no MAC addresses"}, {have(packet.HasEtherType), "no EtherType"},
 }

@@ -119,7 +119,7 @@ func (p *Program) run(s *state) Verdict {
 // saveList saves an address under the longest of the masks that it matched.
 func (p *Program) saveList(in *instr, s *state) {
 	masked := *in
-	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have.v4())
 	s.save(&masked)
 }
 
@@ -129,7 +129,7 @@ func (p *Program) wanted(in *instr, s *state) bool {
 	case opPrefix:
 		return p.prefixes[in.pool].holds(s.addr(in.get), s.have)
 	case opList:
-		return p.lists[in.pool].contains(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+		return p.lists[in.pool].contains(s.addr(in.get), s.have.v4())
 	case opOctets:
 		return p.octets[in.pool].wants(s.octets(in.get))
 	case opScan:

@@ -241,11 +241,11 @@ func (s *refState) effects(r *rule) {
 		s.varies = s.varies || !sv.constant && !refIsConstant(sv.field.name)
 		attr := sv.field.attr
 		there := len(refFields[sv.field.name](&s.h)) > 0 || s.presence(attr)
-		if sv.constant {
+		if sv.constant && !strings.HasPrefix(sv.field.name, "arp.") {
 			there = !sv.addr.IsValid() || s.h.Layers&packet.HasIP != 0 && sv.addr.Is4() == (s.h.Version == 4)
 		}
 		if !there {
-			if attr != SrcPort && attr != DstPort {
+			if attr != SrcPort && attr != DstPort && attr != EtherType {
 				s.lacking[attr] = true
 			}
 			continue

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -148,37 +146,6 @@ func TestNestAllocatesNothing(t *testing.T) {
 	var got Match
 	if a := testing.AllocsPerRun(100, func() { rs.Program.MatchNest(n.Outer, nil, n, &got) }); a != 0 {
 		t.Errorf("%v allocations", a)
-	}
-}
-
-// nestOf opens a frame.
-func nestOf(h *packet.Headers, data []byte) *Nest {
-	n := &Nest{Outer: h, Tunnel: &packet.Tunnel{}}
-	n.Tunnel.Open(h, data)
-	n.Inner = &n.Tunnel.Inner
-	return n
-}
-
-// tsharkTunnelExprs mean the same here and in display filters.
-var tsharkTunnelExprs = []string{
-	"gre", "gre.key == 7", "gre && !gre.key", "gre.key != 8", "vxlan", "vxlan.vni == 42", "!(vxlan.vni in {1..41, 43})", "vxlan.vni > 41", "geneve", "geneve.vni == 43",
-	"!(gre || vxlan || geneve)", "erspan", "erspan.spanid == 100", "gtp", "gtp.teid == 1234", "gtp && gtp.teid != 1235",
-}
-
-// TestTsharkTunnels compares filters of tunnels with those of tshark.
-func TestTsharkTunnels(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not on the PATH")
-	}
-	if testing.Short() {
-		t.Skip("tshark takes its time")
-	}
-	frames := append(ethernetFrames(t, "../testdata/tunnel.pcap"), ethernetFrames(t, "../testdata/erspan-gtp.pcap")...)
-	path := filepath.Join(t.TempDir(), "tunnels.pcap")
-	writePcap(t, path, frames)
-	c := tsharkComparison{path, frames, make([]bool, len(frames))}
-	for _, expr := range tsharkTunnelExprs {
-		c.compare(t, expr, agree)
 	}
 }
 

@@ -70,6 +70,7 @@ func decodeNetwork(h *Headers, data []byte, off int, net network) Outcome {
 	case netIP:
 		return readIP(h, data, off)
 	case netNone:
+		readARP(h, data, off)
 		return NotIP
 	case netCut:
 		return h.cut()

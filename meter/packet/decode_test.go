@@ -112,6 +112,9 @@ func valid(h *Headers) Headers {
 	if h.Layers&HasFragment != 0 {
 		v.FragID, v.FragOffset, v.MoreFragments = h.FragID, h.FragOffset, h.MoreFragments
 	}
+	if h.Layers&HasARP != 0 {
+		v.ARPOp, v.Version, v.Src, v.Dst = h.ARPOp, h.Version, h.Src, h.Dst
+	}
 	validTransport(&v, h)
 	return v
 }

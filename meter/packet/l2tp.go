@@ -87,7 +87,7 @@ func openGuessed(h *Headers, b []byte, size, off int) bool {
 		}
 		for _, as := range [...]content{ethernet, anyIP} {
 			c := carried{as: as}
-			if c.decode(h, b[gap:], size-gap) && h.surely(b[gap:], size-gap) {
+			if c.decode(h, b[gap:], size-gap) && h.surely(size-gap) {
 				h.shift(uint32(off + gap))
 				return true
 			}
@@ -96,18 +96,11 @@ func openGuessed(h *Headers, b []byte, size, off int) bool {
 	return false
 }
 
-const (
-	etherARP  = 0x0806
-	arpFixed  = 8          // octets of ARP in front of the addresses (RFC 826)
-	arpHeader = 0x00010800 // hardware Ethernet, protocol IPv4
-)
-
 // surely tells whether a frame of size octets that h was read from is what it
 // was taken for.
-func (h *Headers) surely(b []byte, size int) bool {
+func (h *Headers) surely(size int) bool {
 	if h.Layers&HasIP != 0 {
 		return h.TotalLen >= minIPv4 && int(h.TotalLen) <= size && h.TTL != 0
 	}
-	return h.EtherType == etherARP && h.Layers&(HasEtherType|HasVLAN) == HasEtherType &&
-		len(b) >= etherLen+arpFixed && be32(b[etherLen:]) == arpHeader
+	return h.Layers&HasARP != 0
 }

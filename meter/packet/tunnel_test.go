@@ -29,11 +29,11 @@ func udpFrom(from, to uint16, payload ...[]byte) []byte {
 var (
 	etherUDP4 = cat(etherOf4, udp4)
 	pppUDP6   = cat([]byte{0xff, 0x03, 0x00, 0x57}, udp6)
-	etherARP4 = cat(macs, []byte{0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1}, make([]byte, 20))
+	etherARP4 = cat(macs, arpBytes)
 )
 
 func inEther(off uint32) Headers { return wantMAC(etherIPv4, wantUDP4(off+etherLen, Headers{})) }
-func inARP() Headers             { return wantMAC(etherARP, Headers{}) }
+func inARP() Headers             { return wantMAC(etherARP, wantARP) }
 
 // inType is what GRE and others carry as an EtherType.
 func inType(typ uint16, h Headers) Headers {
