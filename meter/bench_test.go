@@ -55,6 +55,24 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// worksOf returns the work that a trace makes for a worker.
+func worksOf(m *Meter, tr *trace) (works []work) {
+	m.reader.emit = func(j work) {
+		if j.kind == frames {
+			j.batch.Retain(1)
+			works = append(works, j)
+		}
+	}
+	src, _ := inMemory(tr)()
+	for {
+		batch, err := src.Next()
+		if err != nil {
+			return works
+		}
+		m.reader.batch(m.reader.ifaces.of(src), batch)
+	}
+}
+
 // BenchmarkDecodeAndUpdate is the part of it that each packet takes once its
 // flow is known: decoding and counting, without reading and records.
 func BenchmarkDecodeAndUpdate(b *testing.B) {
@@ -68,21 +86,7 @@ func BenchmarkDecodeAndUpdate(b *testing.B) {
 				tr.add(1e9, f.bytes(), 64)
 			}
 			m := New(DefaultConfig(), nil)
-			var works []work
-			m.reader.emit = func(j work) {
-				if j.kind == frames {
-					j.batch.Retain(1)
-					works = append(works, j)
-				}
-			}
-			src, _ := inMemory(tr)()
-			for {
-				batch, err := src.Next()
-				if err != nil {
-					break
-				}
-				m.reader.batch(m.reader.ifaces.of(src), batch)
-			}
+			works := worksOf(m, tr)
 			b.SetBytes(packets * 64)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -100,6 +100,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 		w := &worker{id: id, share: share, seed: seed, filter: cfg.Filter}
 		w.setLanes(m.lanes(&m.cfg, seed))
 		w.fragments.Seed = seed
+		w.lookInside(cfg.RuleSets)
 		w.sampler = newSampler(cfg.Sample, seed[0]+uint64(id))
 		if cfg.Workers > 1 {
 			m.queues = append(m.queues, make(chan work, workAhead))
@@ -129,7 +130,7 @@ func newSeed() (s flow.Seed) {
 func aggregating(sets []*rules.RuleSet) []bool {
 	a := make([]bool, len(sets))
 	for i, rs := range sets {
-		a[i] = !rs.Program.Conversational()
+		a[i] = rs.Program.Scattered()
 	}
 	return a
 }

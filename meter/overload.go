@@ -30,7 +30,7 @@ func (m *Meter) numbersOf(rs *rules.RuleSet) (n numbers) {
 // it that of its standby.
 func newTable(cfg *Config, rs *rules.RuleSet, n numbers, seed flow.Seed) *flow.Table {
 	share := 1
-	if rs.Program.Conversational() {
+	if !rs.Program.Scattered() {
 		share = cfg.Workers
 	}
 	table := tableConfig(cfg, rs, n.own, share, seed)

@@ -82,7 +82,7 @@ func (m *Meter) newReload(c Change) *reload {
 		}
 		r.numbers = append(r.numbers, m.numbersOf(rs))
 		switch {
-		case before == nil || rs.Program.Conversational():
+		case before == nil || !rs.Program.Scattered():
 			boxes = append(boxes, nil)
 		case at >= 0:
 			boxes = append(boxes, before.boxes[at])
@@ -146,6 +146,7 @@ func (r *reload) swap(l *liveWorker) {
 	}
 	l.setLanes(kept)
 	l.share, l.filter = r.share, r.Filter
+	l.lookInside(r.RuleSets)
 	if r.Sample != r.m.cfg.Sample {
 		l.sampler = newSampler(r.Sample, l.seed[0]+uint64(l.id))
 	}

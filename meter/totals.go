@@ -251,6 +251,11 @@ func (p *published) store(w *worker) {
 	p.t = w.count
 	p.t.Clock = w.clock
 	p.t.FragmentsFilled, p.t.FragmentsOrphans, p.t.FragmentsLost = w.fragments.Filled, w.fragments.Orphans, w.fragments.Lost
+	if t := w.tunnels; t != nil {
+		p.t.FragmentsFilled += t.fragments.Filled
+		p.t.FragmentsOrphans += t.fragments.Orphans
+		p.t.FragmentsLost += t.fragments.Lost
+	}
 	for i := range w.lanes {
 		l := &w.lanes[i]
 		sets, reserves, began = append(sets, l.table.Counts), append(reserves, l.table.Reserves()), append(began, l.since)

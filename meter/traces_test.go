@@ -26,7 +26,7 @@ func openAll(paths []string) (open []Open) {
 func meterTraces(t *testing.T, paths []string) *outcome {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.RuleSets = ruleSets(t, sideBySide)
+	cfg.RuleSets = append(ruleSets(t, sideBySide), ruleSets(t, within)...)
 	first := meterAll(t, cfg, openAll(paths)...)
 	for _, c := range [][2]int{{2, 0}, {4, 1}} {
 		cfg.Workers, cfg.CacheSize = c[0], c[1]

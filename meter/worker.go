@@ -26,6 +26,7 @@ type worker struct {
 	n         int // packets in run
 	clock     int64
 	fragments flow.Fragments
+	tunnels   *tunnels // nil: nobody asks what packets carry
 
 	count  Totals
 	public published
@@ -36,6 +37,7 @@ type lane struct {
 	table *flow.Table
 	seen  []flow.Sighting // of the work at hand, on their way to the rule set's owner
 	since since
+	inner bool // its rules see the innermost packets
 }
 
 // since is what a worker had counted when a rule set began.
@@ -103,6 +105,9 @@ func (w *worker) frames(j *work) {
 		}
 		data := j.batch.Data(f)
 		out := packet.Decode(&p.Headers, packet.LinkType(f.Link), data, f.WireLen)
+		if w.tunnels != nil {
+			w.tunnels.open(w.n, p, data)
+		}
 		if f.Flags&capture.Offloaded != 0 {
 			w.offloaded(p, f, data, out)
 			continue
@@ -152,6 +157,9 @@ func (w *worker) offloaded(p *flow.Packet, f *capture.Frame, data []byte, out pa
 		p := &w.run[w.n]
 		p.Clock, p.Number = whole.Clock, whole.Number
 		p.Segment(&whole.Headers, payload, i)
+		if w.tunnels != nil {
+			w.tunnels.close(w.n)
+		}
 		w.packet(p, f.Link, data, out)
 	}
 }
@@ -164,7 +172,7 @@ func (w *worker) packet(p *flow.Packet, link uint16, data []byte, out packet.Out
 		return
 	}
 	if w.scans {
-		p.Data = data
+		w.setData(w.n, data)
 	}
 	if w.n++; w.n == len(w.run) {
 		w.runTables()
@@ -178,7 +186,7 @@ func (w *worker) wanted(p *flow.Packet, data []byte, out packet.Outcome) bool {
 		w.count.ignore(p.Time, p.WireLen)
 		return false
 	}
-	if w.filter != nil && !w.filter.Match(&p.Headers, data) {
+	if w.filter != nil && !w.matches(p, data) {
 		w.count.leaveFiltered(out, p.WireLen)
 		return false
 	}
@@ -191,6 +199,9 @@ func (w *worker) wanted(p *flow.Packet, data []byte, out packet.Outcome) bool {
 		}
 	}
 	p.Prepare(&w.seed)
+	if w.tunnels != nil {
+		w.tunnels.prepare(w.n, p, &w.seed)
+	}
 	if w.own.Has(p) {
 		w.count.leaveOwn(out, p.WireLen)
 		return false
@@ -203,9 +214,9 @@ func (w *worker) runTables() {
 	if w.n == 0 {
 		return
 	}
-	ps := w.run[:w.n]
 	for i := range w.lanes {
 		l := &w.lanes[i]
+		ps := w.packets(l)
 		if w.share != nil && w.share.shares(i) {
 			l.seen = l.table.Select(ps, l.seen)
 			continue
@@ -213,12 +224,12 @@ func (w *worker) runTables() {
 		l.table.Advance(ps[0].Clock) // and no further: the flows of these packets are not to end before them
 		l.table.Update(ps)
 	}
-	for i := range ps {
-		if !ps[i].Counted {
-			w.count.ignore(ps[i].Time, ps[i].WireLen)
+	for i := range w.run[:w.n] {
+		if p := &w.run[i]; !w.counted(i) {
+			w.count.ignore(p.Time, p.WireLen)
 		}
 		if w.scans {
-			ps[i].Data = nil // its memory may be unmapped before the next packet comes here
+			w.setData(i, nil) // its memory may be unmapped before the next packet comes here
 		}
 	}
 	w.n = 0

@@ -49,7 +49,7 @@ func (ks keySet) each(f func(keyState) keyState) keySet {
 }
 
 // families are walked one by one: a save of ip.src says nothing of IPv6.
-var families = []have{0, anyIP | ip4, anyIP | ip6}
+var families = []have{0, arp4 | isARP, anyIP | ip4, anyIP | ip6}
 
 // A walk follows all ways through a rule set for one family.
 type walk struct {
@@ -150,6 +150,8 @@ func (w *walk) save(s saved, k keyState) keyState {
 	end := func(was fate) fate {
 		need := s.need()
 		switch {
+		case need&arp4 != 0 && need&w.family == need:
+			return masked // whatever it is, no worker is chosen by it
 		case need&w.family == need && int(s.bits) >= maskWidth(s.field) && !s.constant:
 			return whole
 		case need&w.family == need:

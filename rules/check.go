@@ -76,6 +76,7 @@ func (c *checker) field(e *expr) *field {
 	for _, v := range c.names.vars {
 		known = append(known, v.name)
 	}
+	known = append(known, namesLike(e.name)...)
 	if _, m := newLiteral(token{tokWord, e.pos, e.name}); m == nil {
 		c.errorf(e.pos, "compare a field with it; several values are written field in {a, b}", "%s stands where a field should", e.name)
 		return nil

@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"net/netip"
-
-	"flowmeter/meter/packet"
-)
+import "net/netip"
 
 type opcode uint8
 
@@ -18,6 +14,7 @@ const (
 	opList                   // the address is in lists[pool]
 	opOctets                 // the octets of an address are wanted by octets[pool]
 	opScan                   // scans[pool] holds
+	opNested                 // tests[pool] is true of another packet of the nest
 	opSave                   // put an attribute into the key
 	opSaveList               // the same, an address under the mask of lists[pool] that it matched
 	opPut                    // put a constant into the key
@@ -107,6 +104,9 @@ func (c *compiler) label() int32 {
 func (c *compiler) place(label int32) { c.labels[label] = int32(len(c.code)) }
 
 func (c *compiler) branch(in instr, yes, no int32) {
+	if in.need&elsewhere != 0 {
+		in = c.elsewhere(in)
+	}
 	in.yes, in.no = yes, no
 	c.code = append(c.code, in)
 }
@@ -409,5 +409,5 @@ func newBitmap(spans []span) *bitmap {
 // not the look of the address.
 func (p *prefix) holds(addr *[16]byte, l have) bool {
 	hi, lo := words(addr)
-	return p.v4 == (l&have(packet.HasIPv4) != 0) && (hi^p.hi)&p.maskHi|(lo^p.lo)&p.maskLo == 0
+	return p.v4 == l.v4() && (hi^p.hi)&p.maskHi|(lo^p.lo)&p.maskLo == 0
 }

@@ -24,7 +24,8 @@ func (o *Overload) equal(p *Overload) bool {
 // are the same, step by step. Programs that differ may still agree.
 func (p *Program) Equal(o *Program) bool {
 	return p.orient == o.orient && p.fused == o.fused && p.conversational == o.conversational &&
-		slices.Equal(p.code, o.code) && p.distributions.Equal(&o.distributions) && slices.Equal(p.names, o.names) && slices.Equal(p.prefixes, o.prefixes) &&
+		p.decapsulate == o.decapsulate && slices.Equal(p.tests, o.tests) && p.distributions.Equal(&o.distributions) &&
+		slices.Equal(p.code, o.code) && slices.Equal(p.names, o.names) && slices.Equal(p.prefixes, o.prefixes) &&
 		slices.EqualFunc(p.spans, o.spans, slices.Equal) &&
 		slices.EqualFunc(p.bitmaps, o.bitmaps, func(a, b *bitmap) bool { return *a == *b }) &&
 		slices.EqualFunc(p.lists, o.lists, (*prefixList).equal) &&

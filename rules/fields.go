@@ -93,6 +93,7 @@ func label(get getter, shift uint32, mask uint64) []reading {
 const (
 	ip4     = have(packet.HasIPv4)
 	ip6     = have(packet.HasIPv6)
+	arp4    = have(packet.HasARP) // of IPv4 addresses
 	ports   = have(packet.HasPorts)
 	tcp     = have(packet.HasTCP)
 	mac     = have(packet.HasMAC)
@@ -151,6 +152,9 @@ var fields = []field{
 	{"eth.addr.oui", typeNumber, 1<<24 - 1, each(mac, getSrcOUI, getDstOUI), 0, varies, "", "vendor prefix, either end"},
 	{"eth.type", typeNumber, max16, of(getOuterType, mac|have(packet.HasEtherType)), 0, varies, "", "before VLAN tags; save ethertype"},
 	{"arp", typeProto, 0, is(isARP), 0, varies, "", ""},
+	{"arp.opcode", typeNumber, max16, of(getARPOp, arp4), 0, varies, "", "1 request, 2 reply"},
+	{"arp.src.proto_ipv4", typeAddr4, 0, of(getSrcAddr, arp4), SrcAddr, varies, "SourcePeerAddress", "who sends it"},
+	{"arp.dst.proto_ipv4", typeAddr4, 0, of(getDstAddr, arp4), DstAddr, varies, "DestPeerAddress", "who is asked for, or answered"},
 	{"vlan", typeProto, 0, is(have(packet.HasVLAN)), 0, varies, "", "save vlan.outer, vlan.inner"},
 	{"vlan.id", typeNumber, 4095, both(getVLAN, getVLAN2), VLAN, varies, "", "of either tag; saved is the outer"},
 	{"vlan.priority", typeNumber, 7, both(getVLANPrio, getVLAN2Prio), VLANPrio, varies, "", "of either tag; saved is the outer"},
@@ -276,15 +280,17 @@ func fieldByName(name string) *field {
 			return &fields[i]
 		}
 	}
-	return nil
+	return tunnelField(name)
 }
 
 // fieldNames returns the names of all fields that want accepts.
 func fieldNames(want func(*field) bool) []string {
 	var names []string
-	for i := range fields {
-		if want(&fields[i]) {
-			names = append(names, fields[i].name)
+	for _, table := range [][]field{fields, tunnelFields} {
+		for i := range table {
+			if want(&table[i]) {
+				names = append(names, table[i].name)
+			}
 		}
 	}
 	return names

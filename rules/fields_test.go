@@ -12,13 +12,12 @@ import (
 // The table of fields is well-formed: what the compiler takes for granted.
 func TestFields(t *testing.T) {
 	seen := map[string]bool{}
-	for i := range fields {
-		f := &fields[i]
+	for _, f := range everyField() {
 		if seen[f.name] {
 			t.Errorf("%s stands twice", f.name)
 		}
 		seen[f.name] = true
-		if refFields[f.name] == nil && f.attr&computed == 0 && f.typ != typePass {
+		if refFields[f.name] == nil && refTunnels[f.name] == nil && f.attr&computed == 0 && f.typ != typePass {
 			t.Errorf("%s: the reference cannot read it", f.name)
 		}
 		if f.attr&(f.attr-1) != 0 {
@@ -81,7 +80,7 @@ var absences = []struct {
 	{ports, "no ports, or cut before them"}, {tcp, "not TCP, later fragments, cut within the header"},
 	{have(packet.HasUDP), "later fragments, cut within the header"}, {payload, "its end is not known"},
 	{have(packet.HasICMP), "not ICMP, later fragments, cut before it"}, {have(packet.HasICMPv6), "not ICMPv6, later fragments, cut before it"},
-	{protoICMP, "not ICMP"}, {protoICMPv6, "not ICMPv6"}, {isARP, "not ARP"}, {have(packet.HasFragment), "whole packets"},
+	{protoICMP, "not ICMP"}, {protoICMPv6, "not ICMPv6"}, {isARP, "not ARP"}, {arp4, "not ARP for IPv4, or cut"}, {have(packet.HasFragment), "whole packets"},
 	{ip4, "not IPv4"}, {ip6, "not IPv6"}, {anyIP, "not IP"}, {have(packet.HasVLAN2), "fewer than two tags"},
 	{have(packet.HasVLAN), "no tag"}, {have(packet.HasMPLS), "no labels"}, {mac, "no MAC addresses"}, {have(packet.HasEtherType), "no EtherType"},
 }
@@ -90,6 +89,9 @@ var absences = []struct {
 func absent(t *testing.T, f *field) string {
 	var when []string
 	need := f.from[0].need
+	if need&ofTunnel != 0 {
+		return tunnelAbsent(need)
+	}
 	for _, a := range absences {
 		if need&a.need != 0 {
 			when, need = append(when, a.when), need&^a.need
@@ -112,13 +114,33 @@ func absent(t *testing.T, f *field) string {
 	return strings.Join(when, "; ")
 }
 
+// tunnelAbsent is absent of tunnel headers.
+func tunnelAbsent(need have) string {
+	switch need {
+	case ofTunnel:
+		return "never"
+	case ofTunnel | isTunnel:
+		return "nothing within that could be read"
+	}
+	return "no such header"
+}
+
+// everyField returns the rows of both tables.
+func everyField() (all []*field) {
+	for _, table := range [][]field{fields, tunnelFields} {
+		for i := range table {
+			all = append(all, &table[i])
+		}
+	}
+	return all
+}
+
 // The table for the manual, docs/rules.md, comes from the same rows.
 func TestFieldTable(t *testing.T) {
 	carried := elements(t)
 	var b strings.Builder
 	b.WriteString("| name | is | saved | RFC 2722 | IPFIX | absent | note |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	for i := range fields {
-		f := &fields[i]
+	for _, f := range everyField() {
 		is, save := typeNames[f.typ], ""
 		if f.typ == typeNumber {
 			is += fmt.Sprintf(", 0 to %d", f.max)

@@ -126,6 +126,7 @@ const (
 	getICMPType
 	getICMPCode
 	getICMP
+	getARPOp
 	getFragment
 	getMSS // in the frame, as are those behind it
 	getWindowScale
@@ -136,7 +137,7 @@ const (
 
 // Values of the evaluation's state; getVar is the first variable.
 const (
-	getClass getter = endOfHeaders + iota
+	getClass getter = endOfTunnels + iota
 	getKind
 	getSrcClass
 	getDstClass
@@ -258,6 +259,8 @@ func (s *state) number(g getter) uint64 {
 		return uint64(h.ICMPCode)
 	case getICMP:
 		return uint64(h.ICMPType)<<8 | uint64(h.ICMPCode)
+	case getARPOp:
+		return uint64(h.ARPOp)
 	}
 	if g < endOfHeaders {
 		return s.inFrame(g)
@@ -329,8 +332,14 @@ func (s *state) extensions() (set uint64) {
 	return set
 }
 
-// computed returns the values that set: changes.
+// v4 tells whether addresses are IPv4, those of ARP among them.
+func (h have) v4() bool { return h&(ip4|arp4) != 0 }
+
+// computed returns the values that set: changes, and those of tunnels.
 func (s *state) computed(g getter) uint64 {
+	if g < endOfTunnels {
+		return tunnelNumber(s.nest.Tunnel, g)
+	}
 	key := s.key
 	switch g {
 	case getClass:
@@ -371,7 +380,7 @@ func (s *state) octets(g getter) []byte {
 		return s.h.DstMAC[:]
 	}
 	addr := s.addr(g)
-	if s.have&have(packet.HasIPv4) != 0 {
+	if s.have.v4() {
 		return addr[12:]
 	}
 	return addr[:]

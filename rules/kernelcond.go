@@ -119,6 +119,10 @@ var kernelNeeds = []struct {
 // if that cannot be told. MPLS never is: frames with labels are in doubt as a
 // whole.
 func (c *kernelCode) needs(need have, absent, doubt cbpf.Label) {
+	if need&elsewhere != 0 { // tunnels are not opened
+		c.Jump(doubt)
+		return
+	}
 	if need&have(packet.HasMPLS) != 0 {
 		c.Jump(absent)
 		return

@@ -22,15 +22,19 @@ type state struct {
 	stack    [maxCalls]int32
 	measures Quantities
 	vars     [maxVars]uint16
+	nest     *Nest // nil if the Program does not look inside
 }
 
 // Match finds what the rules say of a packet: RFC 2722 §4.3. The packet is
 // tried as orient says; if that gives no match, it is tried the other way
 // round. data is the frame that h was decoded from; it is looked at, and must be
 // there, only if the Program Scans. It allocates nothing.
-func (p *Program) Match(h *packet.Headers, data []byte, m *Match) {
+func (p *Program) Match(h *packet.Headers, data []byte, m *Match) { p.MatchNest(h, data, nil, m) }
+
+// MatchNest is Match of one packet in a nest.
+func (p *Program) MatchNest(h *packet.Headers, data []byte, n *Nest, m *Match) {
 	m.Class = p.nets.Class(h)
-	s := state{h: h, data: data, have: haveOf(h), key: &m.Key}
+	s := state{h: h, data: data, have: haveOf(h), key: &m.Key, nest: n}
 	first := p.swapsFirst(h, m.Class)
 	verdict := p.try(&s, m.Class, first)
 	if verdict == NoMatch {

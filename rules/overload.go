@@ -169,6 +169,11 @@ func (rs *readSet) finishOverload(byName map[string]*readSet, taken map[*RuleSet
 		at.Errorf(knownStandbys(byName), "there is no rule set %q", name)
 	case !s.standby:
 		at.Errorf("write runs: standby in it", "the rule set %q runs by itself", name)
+	case s.Decapsulate != rs.Decapsulate:
+		at.Errorf("write the same decapsulate: in both", "the standby %q has decapsulate: %v, %s has decapsulate: %v",
+			name, s.Decapsulate, rs.Name, rs.Decapsulate)
+	case s.Program.LooksInside():
+		at.Errorf("test them in "+rs.Name, "the rules of the standby %q test tunnels, outer. or inner. fields: what it is given has left them behind", name)
 	case taken[s.RuleSet] != "":
 		at.Errorf("write one for each", "%q is the standby of %s already", name, taken[s.RuleSet])
 	default:

@@ -18,6 +18,7 @@ type Program struct {
 	lists    []*prefixList
 	octets   []*octetTest
 	scans    []*scanTest
+	tests    []instr // of opNested
 
 	nets  *Networks
 	names []string // of numbers from firstName
@@ -27,6 +28,7 @@ type Program struct {
 	leads          []lead // for the kernel
 	fused          bool
 	conversational bool
+	decapsulate    Decapsulate
 	orient         Orient
 	replyLayers    packet.Layer // layers whose replies are tried swapped first
 }
@@ -44,9 +46,8 @@ func (p *Program) Conversational() bool { return p.conversational }
 // Scans tells whether the Program looks at the octets of frames, not at their
 // Headers alone.
 func (p *Program) Scans() bool {
-	return slices.ContainsFunc(p.code, func(in instr) bool {
-		return in.op == opScan || in.get >= getMSS && in.get < endOfHeaders
-	})
+	inFrame := func(in instr) bool { return in.op == opScan || in.get >= getMSS && in.get < endOfHeaders }
+	return slices.ContainsFunc(p.code, inFrame) || slices.ContainsFunc(p.tests, inFrame)
 }
 
 // KindName returns the name of a kind from 256, or "".
@@ -106,6 +107,8 @@ func (p *Program) run(s *state) Verdict {
 			yes = s.returned == uint8(in.lo)
 		case opHas:
 			yes = s.have&in.need == in.need
+		case opNested:
+			yes = p.elsewhere(in, s)
 		default:
 			yes = s.have&in.need == in.need && p.wanted(in, s) != in.not
 		}
@@ -120,7 +123,7 @@ func (p *Program) run(s *state) Verdict {
 // saveList saves an address under the longest of the masks that it matched.
 func (p *Program) saveList(in *instr, s *state) {
 	masked := *in
-	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have.v4())
 	s.save(&masked)
 }
 
@@ -130,7 +133,7 @@ func (p *Program) wanted(in *instr, s *state) bool {
 	case opPrefix:
 		return p.prefixes[in.pool].holds(s.addr(in.get), s.have)
 	case opList:
-		return p.lists[in.pool].contains(s.addr(in.get), s.have&have(packet.HasIPv4) != 0)
+		return p.lists[in.pool].contains(s.addr(in.get), s.have.v4())
 	case opOctets:
 		return p.octets[in.pool].wants(s.octets(in.get))
 	case opScan:

@@ -73,7 +73,7 @@ func checkConstant(t *testing.T, m *maker, text string, rs *RuleSet, h *packet.H
 	other.Src, other.Dst, other.Version, other.Proto = h.Src, h.Dst, h.Version, h.Proto
 	other.SrcPort, other.DstPort = h.SrcPort, h.DstPort
 	const same = packet.HasIP | packet.HasPorts
-	other.Layers = other.Layers&^(same|packet.HasTCP|packet.HasUDP|packet.HasICMP|packet.HasICMPv6) | h.Layers&same
+	other.Layers = other.Layers&^(same|packet.HasTCP|packet.HasUDP|packet.HasICMP|packet.HasICMPv6|packet.HasARP) | h.Layers&same
 	other.Layers |= transports[h.Proto] & h.Layers
 	b := match(rs, &other)
 	if rs.Program.Reply(h) != rs.Program.Reply(&other) {

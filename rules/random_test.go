@@ -20,6 +20,7 @@ type maker struct {
 	inner  bool     // it is the one that calls no other
 	blocks []string // that the rule being made is in
 	made   int      // blocks so far
+	nested bool     // files test packets within packets, too
 }
 
 func newMaker(seed uint64) *maker {
@@ -30,6 +31,9 @@ func newMaker(seed uint64) *maker {
 func (m *maker) field() *field {
 	if len(m.params) > 0 && m.IntN(2) == 0 {
 		return pick(m, m.params...)
+	}
+	if m.nested && m.IntN(3) == 0 {
+		return m.nestedField()
 	}
 	if m.IntN(3) == 0 {
 		name := pick(m, "class", "kind", "src.addr", "dst.port", "tcp.port", "addr", "ip", "vlan.id", "pass", "zone", "hits")
@@ -67,7 +71,7 @@ func (m *maker) packet() *packet.Headers {
 		FragID: uint32(m.number()), FragOffset: uint16(m.IntN(3)), MoreFragments: m.IntN(2) == 0, DontFragment: m.IntN(2) == 0,
 		SrcPort: pick(m, poolPort...), DstPort: pick(m, poolPort...), TCPFlags: uint16(m.IntN(1 << 13)),
 		Window: uint16(m.number()), Seq: uint32(m.number()), Ack: uint32(m.number()),
-		ICMPType: pick[uint8](m, 0, 3, 8, 14, 128, 129), ICMPCode: uint8(m.IntN(3)), PayloadLen: uint32(m.number())}
+		ICMPType: pick[uint8](m, 0, 3, 8, 14, 128, 129), ICMPCode: uint8(m.IntN(3)), ARPOp: uint16(m.IntN(4)), PayloadLen: uint32(m.number())}
 	h.MPLSOff, h.NetworkOff, h.TransportOff = labelsAt, networkAt, transportAt
 	h.Time = int64(m.IntN(40*86400)) * 1e9 / 3
 	h.VLAN[0].TCI, h.VLAN[1].TCI = uint16(m.number())|uint16(m.IntN(8))<<13, uint16(m.number())
@@ -104,6 +108,9 @@ func (m *maker) layers(h *packet.Headers) {
 	}
 	some(packet.HasMPLS)
 	if m.IntN(8) == 0 {
+		if m.IntN(2) == 0 {
+			h.EtherType, h.Layers, h.Version = 0x806, h.Layers|packet.HasEtherType|packet.HasARP, 4
+		}
 		return
 	}
 	h.Version, h.Layers = 4, h.Layers|packet.HasIPv4
@@ -269,7 +276,7 @@ func (m *maker) savesOf(text string) []string {
 	}
 	if m.IntN(3) == 0 {
 		names = append(names, pick(m, "{proto: 0}", "{src.addr: 192.0.2.0/24}", `{dst.addr/16: "fd00::1"}`, "{dst.port/8: 443, src.port: 53}",
-			`{src.mac: "00:1b:21:00:00:01"}`, "tclass & 0xfc", "ipv6.flow&0x3ff", "{vlan.outer & 0xff: 300}"))
+			`{src.mac: "00:1b:21:00:00:01"}`, "tclass & 0xfc", "ipv6.flow&0x3ff", "{vlan.outer & 0xff: 300}", "{arp.dst.proto_ipv4/24: 10.1.2.3}", "arp.src.proto_ipv4/24"))
 	}
 	return names
 }

@@ -39,11 +39,14 @@ var refFields = map[string]func(h *packet.Headers) []any{
 		}
 		return nil
 	},
-	"fragment":   num(packet.HasFragment, func(h *packet.Headers) any { return uint64(1) }),
-	"vlan":       num(packet.HasVLAN, func(h *packet.Headers) any { return uint64(1) }),
-	"vlan.outer": num(packet.HasVLAN, func(h *packet.Headers) any { return uint64(h.VLAN[0].TCI % 4096) }),
-	"vlan.inner": num(packet.HasVLAN2, func(h *packet.Headers) any { return uint64(h.VLAN[1].TCI % 4096) }),
-	"vlan.id":    vlans(func(tci uint16) uint64 { return uint64(tci % 4096) }), "vlan.priority": vlans(func(tci uint16) uint64 { return uint64(tci / 8192) }),
+	"arp.opcode":         num(packet.HasARP, func(h *packet.Headers) any { return uint64(h.ARPOp) }),
+	"arp.src.proto_ipv4": num(packet.HasARP, func(h *packet.Headers) any { return netip.AddrFrom16(h.Src).Unmap() }),
+	"arp.dst.proto_ipv4": num(packet.HasARP, func(h *packet.Headers) any { return netip.AddrFrom16(h.Dst).Unmap() }),
+	"fragment":           num(packet.HasFragment, func(h *packet.Headers) any { return uint64(1) }),
+	"vlan":               num(packet.HasVLAN, func(h *packet.Headers) any { return uint64(1) }),
+	"vlan.outer":         num(packet.HasVLAN, func(h *packet.Headers) any { return uint64(h.VLAN[0].TCI % 4096) }),
+	"vlan.inner":         num(packet.HasVLAN2, func(h *packet.Headers) any { return uint64(h.VLAN[1].TCI % 4096) }),
+	"vlan.id":            vlans(func(tci uint16) uint64 { return uint64(tci % 4096) }), "vlan.priority": vlans(func(tci uint16) uint64 { return uint64(tci / 8192) }),
 	"vlan.dei": vlans(func(tci uint16) uint64 { return uint64(tci / 4096 % 2) }),
 	"vlan.etype": func(h *packet.Headers) (out []any) {
 		for i, tag := range []packet.Layer{packet.HasVLAN, packet.HasVLAN2} {

@@ -1,6 +1,10 @@
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"flowmeter/meter/packet"
+)
 
 // This file is the part of the reference interpreter that makes keys.
 
@@ -63,8 +67,10 @@ func (s *refState) put(k *Key, attr Attr, sv saved) {
 		putNumber(k, attr, n)
 	}
 	if attr == SrcAddr || attr == DstAddr {
-		k.Saved |= Version
 		k.Version = s.h.Version
+		if s.h.Layers&packet.HasIP != 0 {
+			k.Saved |= Version
+		}
 	}
 }
 

@@ -22,12 +22,14 @@ type reference struct {
 	sets   Sets
 	names  *names
 	orient Orient
+	nest   *Nest // of the packet at hand; nil for none
 }
 
 // refState is what a pass has found out.
 type refState struct {
 	*reference
 	h        packet.Headers // as seen in this pass
+	nest     *Nest          // likewise
 	values   map[string]uint64
 	save     map[Attr]saved
 	explicit bool
@@ -161,10 +163,13 @@ func (r *reference) evidence(h *packet.Headers, c Class, pass uint64) Evidence {
 
 // state begins a pass.
 func (r *reference) state(h *packet.Headers, swapped bool, pass uint64) *refState {
-	s := &refState{reference: r, h: *h, values: map[string]uint64{}, save: map[Attr]saved{}, lacking: map[Attr]bool{}}
+	s := &refState{reference: r, h: *h, nest: r.nest, values: map[string]uint64{}, save: map[Attr]saved{}, lacking: map[Attr]bool{}}
 	class := r.class(h)
 	if swapped {
 		s.h = *reversed(h)
+		if r.nest != nil {
+			s.nest = reversedNest(r.nest)
+		}
 		switch class {
 		case In:
 			class = Out
@@ -240,11 +245,11 @@ func (s *refState) effects(r *rule) {
 		s.varies = s.varies || !sv.constant && !refIsConstant(sv.field.name)
 		attr := sv.field.attr
 		there := len(refFields[sv.field.name](&s.h)) > 0 || s.presence(attr)
-		if sv.constant {
+		if sv.constant && !strings.HasPrefix(sv.field.name, "arp.") {
 			there = !sv.addr.IsValid() || s.h.Layers&packet.HasIP != 0 && sv.addr.Is4() == (s.h.Version == 4)
 		}
 		if !there {
-			if attr != SrcPort && attr != DstPort {
+			if attr != SrcPort && attr != DstPort && attr != EtherType {
 				s.lacking[attr] = true
 			}
 			continue
@@ -385,6 +390,10 @@ func (s *refState) read(name string) []any {
 		s.varies = s.varies || !refIsConstant(name)
 		return get(&s.h)
 	}
+	if v, ok := s.readNested(name); ok {
+		s.varies = true
+		return v
+	}
 	return []any{s.values[name]}
 }
 
@@ -458,6 +467,7 @@ func (s *refState) inList(field, name string, v any) bool {
 }
 
 func (s *refState) literal(field string, l literal) uint64 {
+	field = strings.TrimPrefix(strings.TrimPrefix(field, "outer."), "inner.")
 	switch {
 	case field == "time.of_day":
 		n := uint64(0)

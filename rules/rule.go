@@ -93,6 +93,8 @@ func (s *saved) need() have {
 		return s.field.from[0].need
 	case !s.field.isAddr():
 		return 0
+	case s.field.from[0].need == arp4:
+		return arp4
 	case s.addr.Is4():
 		return anyIP | ip4
 	}

@@ -44,14 +44,15 @@ const (
 // A RuleSet is one meter beside others over the same packets: its rules and
 // how it keeps its flows (RFC 2722 §4.1).
 type RuleSet struct {
-	Name      string
-	Orient    Orient
-	Active    time.Duration // a flow's pieces are no longer than this
-	Idle      time.Duration // a flow without packets ends after this
-	TCPLinger time.Duration // how long an ended TCP flow takes what still comes
-	MaxFlows  int           // live flows at most
-	Overload  *Overload     // nil: at the cap the flow least recently seen makes room
-	Program   *Program
+	Name        string
+	Orient      Orient
+	Decapsulate Decapsulate   // which packet plain names mean
+	Active      time.Duration // a flow's pieces are no longer than this
+	Idle        time.Duration // a flow without packets ends after this
+	TCPLinger   time.Duration // how long an ended TCP flow takes what still comes
+	MaxFlows    int           // live flows at most
+	Overload    *Overload     // nil: at the cap the flow least recently seen makes room
+	Program     *Program
 }
 
 // SetOrient replaces the orient that the rule set was read with.
@@ -176,6 +177,7 @@ func (p *reader) ruleSet(v conf.Value) readSet {
 		"orient": func(v conf.Value) {
 			rs.Orient = Orient(v.Enum(orientNames...))
 		},
+		"decapsulate": func(v conf.Value) { rs.Decapsulate = Decapsulate(v.Enum(decapsulateNames...)) },
 		"timeouts": func(v conf.Value) {
 			v.Map(conf.Fields{
 				"active":     func(v conf.Value) { rs.Active = v.Duration(shortest, longest) },
@@ -188,6 +190,7 @@ func (p *reader) ruleSet(v conf.Value) readSet {
 		"rules":     func(v conf.Value) { list = v },
 	})
 	p.program(rs.RuleSet, v, list)
+	rs.Program.setDecapsulate(rs.Decapsulate)
 	return rs
 }
 

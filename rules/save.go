@@ -12,8 +12,9 @@ const computed = SrcClass | DstClass | SrcKind | DstKind | FlowClass | FlowKind
 // save puts one attribute of the packet into the key.
 func (s *state) save(in *instr) {
 	if s.have&in.need != in.need {
-		// A protocol without ports, or a later fragment, simply has none.
-		s.lacking |= in.attr &^ (SrcPort | DstPort)
+		// A protocol without ports, or a later fragment, simply has none; so a
+		// frame of spanning tree has no EtherType.
+		s.lacking |= in.attr &^ (SrcPort | DstPort | EtherType)
 		return
 	}
 	switch in.attr {
@@ -66,8 +67,16 @@ func (s *state) putAddr(e *End, in *instr) {
 	binary.BigEndian.PutUint64(e.Addr[:8], in.hi)
 	binary.BigEndian.PutUint64(e.Addr[8:], in.lo)
 	e.AddrLen = in.bits
+	s.saveVersion()
+}
+
+// saveVersion puts the IP version into the key, as addresses do. That of ARP is
+// no attribute: it tells what its addresses are.
+func (s *state) saveVersion() {
 	s.key.Version = s.h.Version
-	s.key.Saved |= Version
+	if s.have&anyIP != 0 {
+		s.key.Saved |= Version
+	}
 }
 
 // saveNumber puts what is neither address nor port into the key.
@@ -130,7 +139,7 @@ func (s *state) saveNumber(a Attr, n uint64) {
 // saveAddr saves an address under its mask, and the IP version with it.
 func (s *state) saveAddr(e *End, a Attr, in *instr) {
 	addr := s.addr(in.get)
-	if s.have&have(packet.HasIPv4) != 0 {
+	if s.have.v4() {
 		e.AddrLen = min(in.bits, 32)
 		mask := uint32(leading(int(e.AddrLen)) >> 32)
 		e.Addr = [16]byte{10: 0xff, 11: 0xff}
@@ -142,8 +151,8 @@ func (s *state) saveAddr(e *End, a Attr, in *instr) {
 		binary.BigEndian.PutUint64(e.Addr[:8], hi&leading(min(n, 64)))
 		binary.BigEndian.PutUint64(e.Addr[8:], lo&leading(max(n-64, 0)))
 	}
-	s.key.Version = s.h.Version
-	s.key.Saved |= a | Version
+	s.saveVersion()
+	s.key.Saved |= a
 }
 
 func (s *state) savePort(e *End, a Attr, in *instr) {

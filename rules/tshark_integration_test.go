@@ -198,7 +198,8 @@ var differings = []differing{
 		return f.headers("mptcp") > 0 && about(e, "tcp.option_kind", "tcp.options.")
 	}},
 	{"kinds of ARP", func(e string, f *traceFrame) bool {
-		return about(e, "arp") && (f.h.Layers&packet.HasEtherType != 0 && f.h.EtherType == 0x8035 || f.headers("atmarp") > 0)
+		return about(e, "arp") && (f.h.Layers&packet.HasEtherType != 0 && f.h.EtherType == 0x8035 || f.headers("atmarp") > 0) ||
+			about(e, "arp.") && f.headers("arp") > 0 && f.h.Layers&packet.HasARP == 0
 	}},
 }
 

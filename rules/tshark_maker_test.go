@@ -56,7 +56,7 @@ func (m *displayMaker) see(f *traceFrame) {
 				m.seen[fd] = append(m.seen[fd], s.scanned(r.scan, buf[:0])...)
 			case fd.isAddr():
 				a := netip.AddrFrom16(*s.addr(r.get))
-				if s.have&ip4 != 0 {
+				if s.have.v4() {
 					a = a.Unmap()
 				}
 				m.addrs[fd] = append(m.addrs[fd], a)

@@ -17,7 +17,7 @@ var substitutes = []struct{ name, hint string }{
 	{"eth.ig", "write eth.addr[0] & 01"}, {"eth.lg", "write eth.addr[0] & 02"},
 	{"eth.src.", "write eth.src[0:3] or eth.src.oui"}, {"eth.dst.", "write eth.dst[0:3] or eth.dst.oui"},
 	{"eth.addr.", "write eth.addr[0:3] or eth.addr.oui"},
-	{"sll.", "cooked frames have their ethertype alone"}, {"arp.", "write arp"}, {"llc", "write eth.type <= 1500"},
+	{"sll.", "cooked frames have their ethertype alone"}, {"arp.", "write arp, arp.opcode, arp.src.proto_ipv4 or arp.dst.proto_ipv4"}, {"llc", "write eth.type <= 1500"},
 	{"ip.host", "write ip.addr"}, {"ip.src_host", "write ip.src"}, {"ip.dst_host", "write ip.dst"},
 	{"ip.geoip.", "put prefixes into networks: and write ip.src in $list"}, {"ip.checksum.", "write ip.checksum"},
 	{"ip.opt.", "write ip.opt.type"}, {"ip.fragment", "write fragment"}, {"ip.reassembled", "write fragment"}, {"ip.flags.", "write ip.flags & 0x4"},

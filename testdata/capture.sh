@@ -19,7 +19,8 @@ if [[ -z ${METER_CAPTURE_BOUNDED:-} ]]; then
 fi
 
 readonly TRACES=(
-	http-tls dns iperf3 ssh ping-traceroute vlan tunnel fragments reset sip
+	http-tls dns iperf3 ssh ping-traceroute vlan tunnel erspan-gtp fragments reset
+	sip
 	sctp any short office
 )
 

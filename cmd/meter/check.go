@@ -102,6 +102,9 @@ func describeRuleSet(rs *rules.RuleSet) string {
 	if rs.Program.Conversational() {
 		kind = "conversational"
 	}
+	if rs.Decapsulate != rules.Outermost {
+		kind += fmt.Sprintf(", decapsulate %v (flows are kept by one worker)", rs.Decapsulate)
+	}
 	return fmt.Sprintf("%s: %s, orient %v, active %v, idle %v, tcp_linger %v, at most %d flows",
 		rs.Name, kind, rs.Orient, rs.Active, rs.Idle, rs.TCPLinger, rs.MaxFlows)
 }

@@ -35,7 +35,8 @@ type fragment struct {
 type fragmentKey struct {
 	src, dst [16]byte
 	id       uint32
-	proto    uint8 // 0 for IPv6
+	around   uint32 // Headers.Pair of the packet that carries it; 0 for none
+	proto    uint8  // 0 for IPv6
 	version  uint8
 	used     bool
 }
@@ -49,11 +50,16 @@ const (
 
 // Resolve looks at a fragment of a packet whose transport has ports: it
 // remembers the ports of a first fragment, and fills those of a later one.
-func (f *Fragments) Resolve(p *Packet) {
+func (f *Fragments) Resolve(p *Packet) { f.ResolveWithin(p, 0) }
+
+// ResolveWithin is Resolve of a packet that another one carries, whose addresses
+// are given by Headers.Pair: fragments that are carried between others are not
+// of the same packet. So it does not matter if other workers see them.
+func (f *Fragments) ResolveWithin(p *Packet, around uint32) {
 	if p.Version == 4 && !hasPorts[p.Proto] {
 		return
 	}
-	key := fragmentKey{p.Src, p.Dst, p.FragID, p.Proto, p.Version, true}
+	key := fragmentKey{p.Src, p.Dst, p.FragID, around, p.Proto, p.Version, true}
 	if p.Version == 6 {
 		key.proto = 0
 	}
@@ -86,7 +92,7 @@ func (k *fragmentKey) hash(seed *Seed) uint32 {
 	word := func(a []byte) uint64 { return binary.BigEndian.Uint64(a) }
 	x := mix(word(k.src[:8])^seed[0], word(k.src[8:])^seed[1])
 	x = mix(x^word(k.dst[:8]), word(k.dst[8:])^seed[2])
-	x = mix(x, uint64(k.id)<<8^uint64(k.proto)^seed[3])
+	x = mix(x^uint64(k.around), uint64(k.id)<<8^uint64(k.proto)^seed[3])
 	return uint32(x>>32^x) & (fragmentsKept - 1)
 }
 

@@ -54,6 +54,7 @@ type Table struct {
 	match   rules.Match
 	keySeed maphash.Seed
 	look    func([]wheelEntry, uint32) // t.due, bound once
+	nests   []rules.Nest               // by Packet.Place; nil if the rules do not look inside
 
 	relief   relief
 	reserves []*Table // the standby, the overflow: behind this table
@@ -125,6 +126,10 @@ func (t *Table) SayChosen(s *Selector) {
 		}
 	}
 }
+
+// SetNests tells in which nest each packet is, by its Place: to rules that look
+// inside (rules.Program.LooksInside).
+func (t *Table) SetNests(nests []rules.Nest) { t.nests = nests }
 
 // Update gives up to MaxRun packets, each Prepared, to the rule set.
 func (t *Table) Update(ps []Packet) {
@@ -211,7 +216,11 @@ func (h *hot) class(dir uint8) rules.Class {
 
 // ask puts a packet to the rules and tallies the verdict if it is not counted.
 func (t *Table) ask(p *Packet) bool {
-	t.program.Match(&p.Headers, p.Data, &t.match)
+	if t.nests == nil {
+		t.program.Match(&p.Headers, p.Data, &t.match)
+	} else {
+		t.program.MatchNest(&p.Headers, p.Data, &t.nests[p.Place], &t.match)
+	}
 	m := &t.match
 	if m.Verdict == rules.Counted {
 		return true

@@ -34,7 +34,8 @@ type Packet struct {
 	Clock  int64  // trace clock at this packet, ns since 1970
 	Number uint64 // position in the input, from 1
 
-	Counted bool // a rule set counted it
+	Counted bool  // a rule set counted it
+	Place   uint8 // of its nest (Table.SetNests)
 
 	// Data is the frame, where a Table Scans; only until Update returns.
 	Data []byte

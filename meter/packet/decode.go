@@ -23,8 +23,9 @@ import (
 //   - A transport header that is bad or cut leaves out the groups of fields
 //     that are not wholly there. ShortTransport says that the capture did it.
 //
-// Of several IP headers (tunnels) the outermost is read. One whose version is
-// not what the EtherType or the link type says is Malformed.
+// Of several IP headers (tunnels) the outermost is read; Tunnel.Open reads the
+// innermost. One whose version is not what the EtherType or the link type says
+// is Malformed.
 //
 // A frame that ends inside its link headers or its IP header is Truncated if
 // more of it was on the wire, otherwise Malformed.
@@ -56,6 +57,11 @@ func setEthernet(h *Headers, b *[etherLen]byte, typ uint16) {
 func decodeAny(h *Headers, link LinkType, data []byte) Outcome {
 	h.Layers = 0
 	off, net := readLink(h, link, data)
+	return decodeNetwork(h, data, off, net)
+}
+
+// decodeNetwork goes on at off, behind the link headers, with what they led to.
+func decodeNetwork(h *Headers, data []byte, off int, net network) Outcome {
 	switch net {
 	case netIPv4:
 		return readIPv4(h, data, off)
@@ -64,6 +70,7 @@ func decodeAny(h *Headers, link LinkType, data []byte) Outcome {
 	case netIP:
 		return readIP(h, data, off)
 	case netNone:
+		readARP(h, data, off)
 		return NotIP
 	case netCut:
 		return h.cut()

@@ -112,6 +112,9 @@ func valid(h *Headers) Headers {
 	if h.Layers&HasFragment != 0 {
 		v.FragID, v.FragOffset, v.MoreFragments = h.FragID, h.FragOffset, h.MoreFragments
 	}
+	if h.Layers&HasARP != 0 {
+		v.ARPOp, v.Version, v.Src, v.Dst = h.ARPOp, h.Version, h.Src, h.Dst
+	}
 	validTransport(&v, h)
 	return v
 }
@@ -167,6 +170,9 @@ func checkPromises(t *testing.T, f frame) {
 	}
 	if got := Shard(f.link, f.data); o == OK && got != shardOf(&h) {
 		t.Errorf("Shard is %x, its addresses give %x, frame %x", got, shardOf(&h), f.data)
+	}
+	if o == OK && h.Pair() != shardOf(&h) {
+		t.Errorf("Pair is %x, want %x, frame %x", h.Pair(), shardOf(&h), f.data)
 	}
 }
 

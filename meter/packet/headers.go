@@ -64,6 +64,7 @@ const (
 	HasICMP                          // ICMPType, ICMPCode of ICMP
 	HasICMPv6                        // ICMPType, ICMPCode of ICMPv6
 	HasPayload                       // PayloadOff, PayloadLen; never for later fragments
+	HasARP                           // ARPOp; Src, Dst: who asks and who is asked for, of IPv4; Version is 4
 	ShortTransport                   // the capture (not the packet) ends before the transport fields, or in the IPv6 headers before them
 
 	HasIP = HasIPv4 | HasIPv6
@@ -123,6 +124,7 @@ type Headers struct {
 	Seq, Ack         uint32 // valid if HasTCP
 	ICMPType         uint8  // valid if HasICMP or HasICMPv6
 	ICMPCode         uint8  // valid if HasICMP or HasICMPv6
+	ARPOp            uint16 // valid if HasARP: 1 request, 2 reply
 
 	// What follows the transport header (of a protocol that is not read, the IP
 	// header), padding excluded; valid if HasPayload. Payload returns the octets.

@@ -34,6 +34,10 @@ var linkTests = []decodeTest{
 	}, udp4), h: wantMAC(0x0800, wantUDP4(26, Headers{Layers: HasVLAN, VLAN: [2]VLANTag{{0x8100, 7}}}))},
 	{name: "llc sap of ip", link: LinkEthernet, data: cat(macs, []byte{0x00, 0x23, 0x06, 0x06, 0x03}, udp4),
 		h: noEtherType(wantMAC(0, wantUDP4(17, Headers{})))},
+	{name: "arp request", link: LinkEthernet, data: cat(macs, arpBytes, make([]byte, 18)), want: NotIP, h: wantMAC(0x0806, wantARP)},
+	{name: "arp with a tag", link: LinkEthernet, data: cat(macs, []byte{0x81, 0, 0, 7}, arpBytes), want: NotIP, h: wantMAC(0x0806, wantVLAN7(wantARP))},
+	{name: "arp that is cut", link: LinkEthernet, wire: 60, data: cat(macs, arpBytes)[:41], want: NotIP, h: wantMAC(0x0806, Headers{})},
+	{name: "arp of another protocol", link: LinkEthernet, data: cat(macs, []byte{0x08, 0x06, 0, 1, 0x80, 0xf3, 6, 4}, make([]byte, 20)), want: NotIP, h: wantMAC(0x0806, Headers{})},
 	{name: "spanning tree", link: LinkEthernet, data: cat(macs, []byte{0x00, 0x26, 0x42, 0x42, 0x03}, make([]byte, 43)), want: NotIP,
 		h: noEtherType(wantMAC(0, Headers{}))},
 	{name: "snap of cisco", link: LinkEthernet, data: cat(macs, []byte{0x00, 0x08, 0xaa, 0xaa, 0x03, 0x00, 0x00, 0x0c, 0x20, 0x00}), want: NotIP,
@@ -169,4 +173,16 @@ var wifiTests = []decodeTest{
 	}, wifiHeader(0x88, 0, 0, 0), []byte{0, 0}, snapOf4, udp4), h: wantWiFi(1, 2, wantUDP4(61, Headers{}))},
 	{name: "radiotap longer than the frame", link: LinkRadiotap, data: []byte{0, 0, 64, 0, 0, 0, 0, 0}, want: Malformed},
 	{name: "radiotap of no length", link: LinkRadiotap, data: make([]byte, 40), want: NotIP},
+}
+
+// arpBytes ask, by 192.0.2.1, for 192.0.2.9.
+var arpBytes = []byte{0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 0xaa, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 9}
+
+var wantARP = Headers{Layers: HasARP, Version: 4, ARPOp: 1,
+	Src: [16]byte{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: 1}, Dst: [16]byte{10: 0xff, 11: 0xff, 12: 192, 14: 2, 15: 9}}
+
+func wantVLAN7(h Headers) Headers {
+	h.Layers |= HasVLAN
+	h.VLAN[0] = VLANTag{0x8100, 7}
+	return h
 }

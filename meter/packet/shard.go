@@ -44,6 +44,12 @@ func shardIPv6(b *[minIPv6]byte) uint32 {
 	return mix(uint32(x>>32) ^ uint32(x))
 }
 
+// Pair returns what Shard returns of a frame whose packet h is.
+func (h *Headers) Pair() uint32 {
+	x := be64(h.Src[:8]) ^ be64(h.Src[8:]) ^ be64(h.Dst[:8]) ^ be64(h.Dst[8:])
+	return mix(uint32(x>>32) ^ uint32(x))
+}
+
 func shardMAC(h *Headers) uint32 {
 	d, s := &h.DstMAC, &h.SrcMAC
 	return mix(be32(d[0:4]) ^ be32(s[0:4]) ^ uint32(be16(d[4:6])^be16(s[4:6])))

@@ -26,7 +26,7 @@ var tsharkFields = []string{
 }
 
 var tsharkOptions = []string{
-	"-n", "-T", "fields", "-E", "occurrence=f", "-E", "separator=|",
+	"-n", "-T", "fields", "-E", "separator=|",
 	"-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE",
 }
 
@@ -66,7 +66,7 @@ func TestTshark(t *testing.T) {
 // IP packets.
 func compareTshark(t *testing.T, link LinkType, frames []frame, explained map[string]int) int {
 	packets := 0
-	lines := askTshark(t, link, frames)
+	lines := askTshark(t, link, frames, tsharkFields, "f")
 	if len(lines) != len(frames) {
 		t.Fatalf("link type %d: tshark says %d frames, want %d", link, len(lines), len(frames))
 	}
@@ -89,14 +89,15 @@ func compareTshark(t *testing.T, link LinkType, frames []frame, explained map[st
 	return packets
 }
 
-// askTshark returns tshark's line for each frame.
-func askTshark(t *testing.T, link LinkType, frames []frame) []string {
+// askTshark returns tshark's line for each frame: these fields, of each the
+// first occurrence (f) or all (a).
+func askTshark(t *testing.T, link LinkType, frames []frame, fields []string, occurrence string) []string {
 	path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.pcap", link))
 	if err := os.WriteFile(path, pcapOf(link, frames), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"-r", path}, tsharkOptions...)
-	for _, field := range tsharkFields {
+	args := append([]string{"-r", path, "-E", "occurrence=" + occurrence}, tsharkOptions...)
+	for _, field := range fields {
 		args = append(args, "-e", field)
 	}
 	out, err := exec.Command("tshark", args...).Output()
