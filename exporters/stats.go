@@ -82,6 +82,7 @@ type Stats struct {
 	Messages atomic.Uint64
 	Resent   atomic.Uint64 // data records that were sent once more after a break
 	Breaks   atomic.Uint64 // connections that broke
+	Trimmed  atomic.Uint64 // records that went without some of their distributions, for which no message has room
 	Rerouted atomic.Uint64 // records meant for this exporter of a group that others got: it was away
 	Errors   atomic.Uint64 // calls of the Sink that failed
 	Queued   atomic.Int64  // records that wait in the queue

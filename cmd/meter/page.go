@@ -35,6 +35,7 @@ func exporterFamilies() []exporterFamily {
 		{family("meter_export_dropped_records_total", "counter", "Records that were not exported, by reason.", "reason"), droppedRecords},
 		{family("meter_export_queue_records", "gauge", "Records that wait to be exported."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.Queued.Load())) })},
 		{family("meter_export_breaks_total", "counter", "Connections to a collector that broke."), one(func(s *exporters.Stats) uint64 { return s.Breaks.Load() })},
+		{family("meter_export_trimmed_records_total", "counter", "Records exported without some of their distributions, for which no message has room."), one(func(s *exporters.Stats) uint64 { return s.Trimmed.Load() })},
 		{family("meter_export_rerouted_records_total", "counter", "Records that another collector got in place of one that was away."), one(func(s *exporters.Stats) uint64 { return s.Rerouted.Load() })},
 		{family("meter_spool_bytes", "gauge", "Octets that wait on disk for a collector."), one(func(s *exporters.Stats) uint64 { return uint64(max(0, s.SpoolOctets.Load())) })},
 		{family("meter_spool_limit_bytes", "gauge", "Octets that may wait on disk for a collector; the oldest are deleted when there are more."), some(func(s *exporters.Stats) int64 { return s.SpoolLimit.Load() })},

@@ -30,6 +30,8 @@ func export() Dashboard {
 				{Title: "Connections that broke", Unit: "short", Queries: []Query{{"sum by (instance, exporter) (increase(meter_export_breaks_total" + of + "[$__rate_interval]))", each}}},
 				{Title: "Given to another collector", Unit: "cps", Help: "Records of a group that others got, because this collector was away.",
 					Queries: []Query{{rate("meter_export_rerouted_records_total", "instance, exporter"), each}}},
+				{Title: "Without all distributions", Unit: "cps", Help: "Records of measured flows, for whose distributions no message has room.",
+					Queries: []Query{{rate("meter_export_trimmed_records_total", "instance, exporter"), each}}},
 				{Title: "Sent once more", Unit: "cps", Help: "After a connection broke. Flow id and piece tell a collector what it has already.",
 					Queries: []Query{{rate("meter_export_resent_records_total", "instance, exporter"), each}}},
 			}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"errors"
+	"math/bits"
 	"time"
 
 	"flowmeter/exporters"
@@ -128,8 +129,13 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 	t := e.shapes.Of(has)
 	n := t.Size(r)
 	if !e.main.Holds(max(n, t.Spec)) {
-		e.tooLarge(r)
-		return
+		if has&flow.HasMeasured == 0 {
+			e.tooLarge(r)
+			return
+		}
+		if has, t, n = e.trim(r, has); t == nil {
+			return
+		}
 	}
 	if !e.main.Fits(t.ID, n) {
 		e.main.flush()
@@ -149,6 +155,21 @@ func (e *Exporter) add(r *flow.Record, has flow.Has) {
 	if e.file != nil {
 		e.file.add(r, e.cfg.Biflow)
 	}
+}
+
+// trim leaves distributions out of a record that no message holds, the last
+// first, until one does. It returns no template if none does even then.
+func (e *Exporter) trim(r *flow.Record, has flow.Has) (flow.Has, *wire.Template, int) {
+	for has&flow.HasMeasured != 0 {
+		has &^= 1 << (bits.Len64(uint64(has&flow.HasMeasured)) - 1)
+		t := e.shapes.Of(has)
+		if n := t.Size(r); e.main.Holds(max(n, t.Spec)) {
+			e.stats.Trimmed.Add(1)
+			return has, t, n
+		}
+	}
+	e.tooLarge(r)
+	return has, nil, 0
 }
 
 func (e *Exporter) count(t *exporters.Tally, r *flow.Record) {
