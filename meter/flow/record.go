@@ -101,6 +101,7 @@ const (
 	HasExtensions
 	HasHour
 	HasWeekday
+	HasTunnelID
 )
 
 // RuleSet is what a Record knows of the rule set that made it. Its Records
