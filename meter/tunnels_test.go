@@ -210,3 +210,24 @@ func TestTunnelsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestTenants: conversations of the same addresses in two networks are two flows
+// if the number of the network is saved, whatever worker sees them.
+func TestTenants(t *testing.T) {
+	tr := newTrace()
+	for i := range 100 {
+		f := frame{proto: packet.ProtoUDP, src: 1, dst: 2, sport: 9, dport: 53, ttl: 64, payload: 18}
+		b := wrap(3, byte(i%5), byte(5+i%3), f.bytes())
+		b[ethernetHeader+minIPv4+8+6] = byte(i % 2)
+		tr.add(1e9+int64(i), b, 1<<16)
+	}
+	cfg := DefaultConfig()
+	cfg.RuleSets = ruleSets(t, "rulesets: [{name: a, decapsulate: innermost, rules: [{if: vxlan, save: [src.addr, dst.addr, vxlan.vni], do: count}]}]")
+	o := everyWay(t, cfg, tr.open(50))
+	if len(o.records) != 2 || o.records[0].Key.TunnelID+o.records[1].Key.TunnelID != 1 ||
+		o.records[0].Count[0].Packets != 50 || o.records[0].Has&flow.HasTunnelID == 0 {
+		t.Errorf("%+v", o.records)
+	}
+}
+
+const minIPv4 = 20 // octets of a header without options

@@ -36,7 +36,7 @@ func TestFields(t *testing.T) {
 	}
 	for _, a := range []Attr{SrcAddr, DstAddr, SrcPort, DstPort, SrcMAC, DstMAC, Proto, Version, EtherType, VLAN,
 		VLAN2, MPLS, TClass, TTL, FlowLabel, ICMP, Iface, SrcClass, DstClass, SrcKind, DstKind, FlowClass, FlowKind,
-		DSCP, ECN, VLANPrio, Fragment, Length, TCPFlags, MSS, WindowScale, SACK, Extensions, Hour, Weekday} {
+		DSCP, ECN, VLANPrio, Fragment, Length, TCPFlags, MSS, WindowScale, SACK, Extensions, Hour, Weekday, TunnelID} {
 		if !attrHasField(a) {
 			t.Errorf("no field saves attribute %#x", a)
 		}

@@ -46,6 +46,7 @@ const (
 	Extensions  // IPv6 extension headers
 	Hour        // of the day, UTC
 	Weekday     // 1 is Monday
+	TunnelID    // number of a tunnel's header
 
 	sources = SrcAddr | SrcPort | SrcMAC | SrcClass | SrcKind
 
@@ -76,6 +77,7 @@ type End struct {
 // It holds no pointers and no padding and can be compared with ==.
 type Key struct {
 	Saved     Attr
+	TunnelID  uint64 // 32 bits
 	Src, Dst  End
 	FlowLabel uint32
 	MPLS      uint32

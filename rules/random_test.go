@@ -274,6 +274,9 @@ func (m *maker) savesOf(text string) []string {
 	if m.params != nil && m.IntN(2) == 0 {
 		names = append(names, pick(m, "a", "a/24", "a/0"))
 	}
+	if m.nested && m.IntN(3) == 0 {
+		names = append(names, pick(m, "gre.key", "vxlan.vni/8", "gtp.teid & 0xff", "{geneve.vni: 7}"))
+	}
 	if m.IntN(3) == 0 {
 		names = append(names, pick(m, "{proto: 0}", "{src.addr: 192.0.2.0/24}", `{dst.addr/16: "fd00::1"}`, "{dst.port/8: 443, src.port: 53}",
 			`{src.mac: "00:1b:21:00:00:01"}`, "tclass & 0xfc", "ipv6.flow&0x3ff", "{vlan.outer & 0xff: 300}", "{arp.dst.proto_ipv4/24: 10.1.2.3}", "arp.src.proto_ipv4/24"))

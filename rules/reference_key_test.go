@@ -57,7 +57,7 @@ func (s *refState) put(k *Key, attr Attr, sv saved) {
 		k.Version = h.Version
 	default:
 		n := sv.num
-		switch there := refFields[sv.field.name](h); {
+		switch there := s.found(sv.field.name); {
 		case sv.constant:
 		case attr == Fragment || attr == SACK:
 			n = uint64(min(len(there), 1))
@@ -158,6 +158,8 @@ func putHeader(k *Key, attr Attr, n uint64) {
 		k.Hour = uint8(n)
 	case Weekday:
 		k.Weekday = uint8(n)
+	case TunnelID:
+		k.TunnelID = n
 	}
 }
 

@@ -244,7 +244,7 @@ func (s *refState) effects(r *rule) {
 	for _, sv := range r.saves {
 		s.varies = s.varies || !sv.constant && !refIsConstant(sv.field.name)
 		attr := sv.field.attr
-		there := len(refFields[sv.field.name](&s.h)) > 0 || s.presence(attr)
+		there := len(s.found(sv.field.name)) > 0 || s.presence(attr)
 		if sv.constant && !strings.HasPrefix(sv.field.name, "arp.") {
 			there = !sv.addr.IsValid() || s.h.Layers&packet.HasIP != 0 && sv.addr.Is4() == (s.h.Version == 4)
 		}

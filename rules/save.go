@@ -11,6 +11,10 @@ const computed = SrcClass | DstClass | SrcKind | DstKind | FlowClass | FlowKind
 
 // save puts one attribute of the packet into the key.
 func (s *state) save(in *instr) {
+	if in.need&ofTunnel != 0 {
+		s.saveTunnel(in)
+		return
+	}
 	if s.have&in.need != in.need {
 		// A protocol without ports, or a later fragment, simply has none; so a
 		// frame of spanning tree has no EtherType.
@@ -33,6 +37,12 @@ func (s *state) save(in *instr) {
 		}
 		s.saveNumber(in.attr, s.number(in.get)&in.lo)
 	}
+	s.noteSaved(in)
+}
+
+// noteSaved says that an attribute is in the key, and whether it is what the
+// packet has.
+func (s *state) noteSaved(in *instr) {
 	s.key.Saved |= in.attr
 	s.foreign &^= in.attr
 	if in.lo != wholeMask && in.attr&(SrcAddr|DstAddr|SrcPort|DstPort) == 0 {
@@ -133,6 +143,8 @@ func (s *state) saveNumber(a Attr, n uint64) {
 		k.Hour = uint8(n)
 	case Weekday:
 		k.Weekday = uint8(n)
+	case TunnelID:
+		k.TunnelID = n
 	}
 }
 

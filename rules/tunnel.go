@@ -62,19 +62,19 @@ var tunnelFields = []field{
 	{"tunnel", typeProto, 0, is(ofTunnel | isTunnel), 0, varies, "", "it carries a packet that could be read"},
 	{"tunnel.depth", typeNumber, max8, of(getDepth, ofTunnel), 0, varies, "", "packets within each other that could be read; 0 without a tunnel"},
 	{"gre", typeProto, 0, is(inTunnel(packet.HasGRE)), 0, varies, "", ""},
-	{"gre.key", typeNumber, max32, of(getGREKey, inTunnel(packet.HasGREKey)), 0, varies, "", "of NVGRE, the subnet in the upper 24 bits"},
+	{"gre.key", typeNumber, max32, of(getGREKey, inTunnel(packet.HasGREKey)), TunnelID, varies, "", "of NVGRE, the subnet in the upper 24 bits"},
 	{"erspan", typeProto, 0, is(inTunnel(packet.HasERSPAN)), 0, varies, "", ""},
-	{"erspan.spanid", typeNumber, 1<<10 - 1, of(getSpanID, inTunnel(packet.HasSpanID)), 0, varies, "", "not of type I"},
+	{"erspan.spanid", typeNumber, 1<<10 - 1, of(getSpanID, inTunnel(packet.HasSpanID)), TunnelID, varies, "", "not of type I"},
 	{"vxlan", typeProto, 0, is(inTunnel(packet.HasVXLAN)), 0, varies, "", ""},
-	{"vxlan.vni", typeNumber, 1<<24 - 1, of(getVXLANVNI, inTunnel(packet.HasVXLAN)), 0, varies, "", ""},
+	{"vxlan.vni", typeNumber, 1<<24 - 1, of(getVXLANVNI, inTunnel(packet.HasVXLAN)), TunnelID, varies, "", ""},
 	{"geneve", typeProto, 0, is(inTunnel(packet.HasGeneve)), 0, varies, "", ""},
-	{"geneve.vni", typeNumber, 1<<24 - 1, of(getGeneveVNI, inTunnel(packet.HasGeneve)), 0, varies, "", ""},
+	{"geneve.vni", typeNumber, 1<<24 - 1, of(getGeneveVNI, inTunnel(packet.HasGeneve)), TunnelID, varies, "", ""},
 	{"gtp", typeProto, 0, is(inTunnel(packet.HasGTP)), 0, varies, "", "GTP-U alone"},
-	{"gtp.teid", typeNumber, max32, of(getTEID, inTunnel(packet.HasGTP)), 0, varies, "", "of GTP-U"},
+	{"gtp.teid", typeNumber, max32, of(getTEID, inTunnel(packet.HasGTP)), TunnelID, varies, "", "of GTP-U"},
 	{"l2tp", typeProto, 0, is(ofTunnel | isL2TP), 0, varies, "", ""},
-	{"l2tp.tunnel", typeNumber, max16, of(getL2TPTunnel, inTunnel(packet.HasL2TP)), 0, varies, "", "of version 2"},
-	{"l2tp.session", typeNumber, max16, of(getL2TPSession, inTunnel(packet.HasL2TP)), 0, varies, "", "of version 2"},
-	{"l2tp.sid", typeNumber, max32, of(getL2TPSID, inTunnel(packet.HasL2TPv3)), 0, varies, "", "session of version 3"},
+	{"l2tp.tunnel", typeNumber, max16, of(getL2TPTunnel, inTunnel(packet.HasL2TP)), TunnelID, varies, "", "of version 2"},
+	{"l2tp.session", typeNumber, max16, of(getL2TPSession, inTunnel(packet.HasL2TP)), TunnelID, varies, "", "of version 2"},
+	{"l2tp.sid", typeNumber, max32, of(getL2TPSID, inTunnel(packet.HasL2TPv3)), TunnelID, varies, "", "session of version 3"},
 }
 
 func inTunnel(s packet.TunnelSet) have { return ofTunnel | have(s) }
@@ -146,9 +146,11 @@ func (p *Program) setDecapsulate(d Decapsulate) {
 // Decapsulate tells which packet Match is to be given.
 func (p *Program) Decapsulate() Decapsulate { return p.decapsulate }
 
-// LooksInside tells whether the Program tests tunnel headers, or another packet
-// than the one that it is given: it is to be asked with MatchNest.
-func (p *Program) LooksInside() bool { return len(p.tests) > 0 }
+// LooksInside tells whether the Program looks at tunnel headers, or another
+// packet than the one that it is given: it is to be asked with MatchNest.
+func (p *Program) LooksInside() bool {
+	return len(p.tests) > 0 || slices.ContainsFunc(p.code, func(in instr) bool { return in.need&elsewhere != 0 })
+}
 
 // Scattered tells whether packets of one flow may be seen by several workers,
 // which are chosen by the addresses of the outermost packet.
@@ -166,6 +168,9 @@ func (f *Filter) MatchNest(h *packet.Headers, data []byte, n *Nest) bool {
 
 // elsewhere keeps a test that looks at another packet.
 func (c *compiler) elsewhere(in instr) instr {
+	if in.op == opSave {
+		return in
+	}
 	c.tests = append(c.tests, in)
 	return instr{op: opNested, pool: int32(len(c.tests) - 1), varies: true}
 }
@@ -189,6 +194,16 @@ func (p *Program) elsewhere(in *instr, s *state) bool {
 	}
 	need := test.need &^ elsewhere
 	return there.have&need == need && (test.op == opHas || p.wanted(test, &there) != test.not)
+}
+
+// saveTunnel puts a number of a tunnel's header into the key.
+func (s *state) saveTunnel(in *instr) {
+	if need := in.need &^ elsewhere; s.nest == nil || haveOfTunnel(s.nest.Tunnel)&need != need {
+		s.lacking |= in.attr
+		return
+	}
+	s.key.TunnelID = tunnelNumber(s.nest.Tunnel, in.get) & in.lo
+	s.noteSaved(in)
 }
 
 func haveOfTunnel(t *packet.Tunnel) have {

@@ -63,7 +63,16 @@ func (s *refState) readNested(name string) ([]any, bool) {
 	return refFields[plain](s.nest.Inner), true
 }
 
-// nested chooses a field of a nest.
+// found reads a field that is saved.
+func (s *refState) found(name string) []any {
+	if get := refFields[name]; get != nil {
+		return get(&s.h)
+	}
+	v, _ := s.readNested(name)
+	return v
+}
+
+// nestedField chooses a field of a nest.
 func (m *maker) nestedField() *field {
 	if m.IntN(2) == 0 {
 		return &tunnelFields[m.IntN(len(tunnelFields))]

@@ -27,6 +27,7 @@ var descriptions = map[string]string{
 	"ipv6ExtensionHeaderSet": "IPv6 extension headers, from the lowest bit: 0, 43, 44, 51, 60, 135, 139, 140",
 	"hourOfDay":              "hour of the packets, UTC",
 	"dayOfWeek":              "day of the packets, UTC: 1 is Monday",
+	"tunnelIdentifier":       "number in a tunnel's header: GRE key, VNI, TEID, session",
 
 	"bucketValue8":  "bound or count of a distribution",
 	"bucketValue16": "bound or count of a distribution",

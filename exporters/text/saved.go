@@ -34,6 +34,7 @@ var savedRows = []struct {
 	{rules.Extensions, func(k *rules.Key) string { return fmt.Sprintf("extensions %#02x", k.Extensions) }},
 	{rules.Weekday, func(k *rules.Key) string { return time.Weekday(k.Weekday % 7).String() }},
 	{rules.Hour, func(k *rules.Key) string { return fmt.Sprintf("%02d h", k.Hour) }},
+	{rules.TunnelID, func(k *rules.Key) string { return fmt.Sprintf("tunnel %d", k.TunnelID) }},
 	{rules.Iface, func(k *rules.Key) string { return fmt.Sprintf("iface %d", k.Iface) }},
 }
 

@@ -71,7 +71,7 @@ var keyHas = [...]struct {
 	{rules.FlowKind, HasKind}, {rules.SrcKind, HasSrcKind}, {rules.DstKind, HasDstKind},
 	{rules.DSCP, HasDSCP}, {rules.VLANPrio, HasVLANPrio}, {rules.Fragment, HasFragment}, {rules.Length, HasLength},
 	{rules.MSS, HasMSS}, {rules.WindowScale, HasWindowScale}, {rules.SACK, HasSACK}, {rules.Extensions, HasExtensions},
-	{rules.Hour, HasHour}, {rules.Weekday, HasWeekday},
+	{rules.Hour, HasHour}, {rules.Weekday, HasWeekday}, {rules.TunnelID, HasTunnelID},
 }
 
 // hasKey tells what a key holds.
@@ -191,10 +191,13 @@ func flowID(k *rules.Key, start int64) uint64 {
 	a := uint64(k.Length)<<32 | uint64(k.TCPFlags)<<16 | uint64(k.MSS)
 	b := uint64(k.DSCP)<<56 | uint64(k.ECN)<<48 | uint64(k.VLANPrio)<<40 | uint64(k.Presence)<<32 |
 		uint64(k.WindowScale)<<24 | uint64(k.Extensions)<<16 | uint64(k.Hour)<<8 | uint64(k.Weekday)
-	if a|b == 0 { // as of most keys
-		return x
+	if a|b != 0 { // not of most keys
+		x = mix(x^a, b)
 	}
-	return mix(x^a, b)
+	if k.TunnelID != 0 {
+		x = mix(x^k.TunnelID, ^uint64(0))
+	}
+	return x
 }
 
 // mix folds the 128-bit product of its two arguments, each made odd in its own

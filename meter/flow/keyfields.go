@@ -22,6 +22,7 @@ func keyed() []Field {
 		{"tcpSackPermitted", 42, true, Unsigned8, HasSACK, func(k *rules.Key) uint64 { return uint64(k.Presence & rules.SACKThere / rules.SACKThere) }},
 		{"ipv6ExtensionHeaderSet", 43, true, Unsigned8, HasExtensions, func(k *rules.Key) uint64 { return uint64(k.Extensions) }},
 		{"hourOfDay", 44, true, Unsigned8, HasHour, func(k *rules.Key) uint64 { return uint64(k.Hour) }},
+		{"tunnelIdentifier", 47, true, Unsigned32, HasTunnelID, func(k *rules.Key) uint64 { return k.TunnelID }},
 		{"dayOfWeek", 45, true, Unsigned8, HasWeekday, func(k *rules.Key) uint64 { return uint64(k.Weekday) }},
 	}
 	var fields []Field

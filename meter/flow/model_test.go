@@ -167,6 +167,7 @@ func modelKeyHas(k *rules.Key) (has Has) {
 	put(rules.Extensions, HasExtensions)
 	put(rules.Hour, HasHour)
 	put(rules.Weekday, HasWeekday)
+	put(rules.TunnelID, HasTunnelID)
 	put(rules.FlowKind, HasKind)
 	put(rules.SrcKind, HasSrcKind)
 	put(rules.DstKind, HasDstKind)

@@ -101,6 +101,7 @@ const (
 	HasExtensions
 	HasHour
 	HasWeekday
+	HasTunnelID
 	HasPacketSize // distributions, in the order of rules.Quantity
 	HasInterArrival
 	HasTurnaround

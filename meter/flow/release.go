@@ -141,7 +141,7 @@ func compareKeys(a, b *rules.Key) int {
 		cmp.Compare(a.DSCP, b.DSCP), cmp.Compare(a.ECN, b.ECN), cmp.Compare(a.VLANPrio, b.VLANPrio),
 		cmp.Compare(a.Presence, b.Presence), cmp.Compare(a.Length, b.Length), cmp.Compare(a.TCPFlags, b.TCPFlags),
 		cmp.Compare(a.MSS, b.MSS), cmp.Compare(a.WindowScale, b.WindowScale), cmp.Compare(a.Extensions, b.Extensions),
-		cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Weekday, b.Weekday),
+		cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Weekday, b.Weekday), cmp.Compare(a.TunnelID, b.TunnelID),
 	)
 }
 
