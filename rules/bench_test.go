@@ -130,3 +130,31 @@ func BenchmarkCompile(b *testing.B) {
 		testSet(b, text)
 	}
 }
+
+// BenchmarkCompileNested reads and compiles a thousand rules, nested in each
+// other up to eight deep.
+func BenchmarkCompileNested(b *testing.B) {
+	var text strings.Builder
+	left := 1000
+	var nest func(indent string, depth int)
+	nest = func(indent string, depth int) {
+		for i := 0; i < 4 && left > 0; i++ {
+			left--
+			fmt.Fprintf(&text, "%s- if: tcp.dstport == %d && src.addr == 10.%d.%d.0/24\n%s  do: count\n", indent, left, depth, i, indent)
+			if depth < 8 {
+				fmt.Fprintf(&text, "%s  %s:\n", indent, []string{"then", "else"}[i%2])
+				nest(indent+"  ", depth+1)
+			}
+			if left > 0 && depth < 8 && i%2 == 0 {
+				left--
+				fmt.Fprintf(&text, "%s  else: [{if: udp, do: ignore}]\n", indent)
+			}
+		}
+	}
+	for left > 0 {
+		nest("", 0)
+	}
+	for b.Loop() {
+		testSet(b, text.String())
+	}
+}

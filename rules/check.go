@@ -207,6 +207,7 @@ func (c *checker) item(f *field, it item, vs *values) {
 		if it.ranged {
 			hi, ok2 = c.number(f, it.hi)
 		}
+		vs.shared = false
 		if ok && ok2 && f.typ == typeClock && lo > hi { // over midnight
 			vs.spans = append(vs.spans, span{lo, f.max}, span{0, hi})
 		} else if ok && ok2 && c.rising(it, lo <= hi) {
@@ -238,28 +239,48 @@ func (c *checker) list(f *field, l literal, vs *values) {
 	case !f.isAddr():
 		c.mismatch(f, l, "holds networks")
 	default:
-		vs.list = list
-		if len(vs.prefixes) > 0 {
-			vs.list = nil
-		}
-		vs.prefixes = append(vs.prefixes, list.prefixes...)
+		vs.add(&values{prefixes: list.prefixes, list: list})
 	}
 }
 
-// set adds the values of $name from sets:. The first that does not fit the
-// field is reported where $name stands: the set may fit other fields.
+// set adds the values of $name from sets:. Names mean something else in each
+// field and rule set; all else is worked out once for fields of a type.
 func (c *checker) set(f *field, l literal, set *Set, vs *values) {
+	if f.typ == typeName || f.typ == typePass {
+		c.items(f, l, set, vs)
+		return
+	}
+	t := setType{f.typ, f.max}
+	known := set.as[t]
+	if known == nil {
+		known = &values{}
+		if !c.items(f, l, set, known) {
+			return
+		}
+		known.sort()
+		if len(known.prefixes) > 0 {
+			known.list = newPrefixList(known.prefixes)
+		}
+		set.as[t] = known
+	}
+	vs.add(known)
+}
+
+// items adds the values of $name one by one. The first that does not fit the
+// field is reported where $name stands: the set may fit other fields.
+func (c *checker) items(f *field, l literal, set *Set, vs *values) bool {
 	before := len(c.at.C.Errors)
 	for _, it := range set.items {
 		it.lo.pos, it.hi.pos = l.pos, l.pos
 		if c.item(f, it, vs); len(c.at.C.Errors) > before {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 func (c *checker) addrs(f *field, it item, vs *values) {
-	vs.list = nil
+	vs.list, vs.shared = nil, false
 	if !c.addr(f, it.lo) || it.ranged && !c.addr(f, it.hi) {
 		return
 	}

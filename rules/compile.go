@@ -28,6 +28,7 @@ const (
 	opCall                   // go on at yes, and come back behind it
 	opReturn                 // go back, with the number lo
 	opReturned               // the number that came back is lo
+	opNext                   // go on with the next rule from lo on that dispatches[pool] finds
 )
 
 // An instr is one step of a Program. Its jumps only go forward, and no
@@ -38,6 +39,7 @@ type instr struct {
 	bits    uint8  // opSave, opPut: leading bits to keep of addresses and ports
 	not     bool   // tests: the value is there and not among those wanted
 	varies  bool   // looks at what can change within a conversation
+	live    bool   // to be executed for each packet: see Trail
 	attr    Attr   // opSave, opPut
 	pool    int32
 	need    have // tests: else the answer is no; opSave: else the key lacks attr
@@ -56,25 +58,29 @@ type prefix struct {
 // A bitmap holds the numbers below 65536 that a test looks for.
 type bitmap [max16/64 + 1]uint64
 
-// manySpans is how many spans are looked up in a bitmap if they fit into one.
-const manySpans = 8
+// manySpans is how many spans are looked up in a bitmap, of 8 KiB, if they fit
+// into one.
+const manySpans = 64
 
 // A compiler turns rules into the instructions of a Program, one after the
 // other. While it works, jumps hold the numbers of labels.
 type compiler struct {
 	*Program
-	labels []int32 // label → instruction
-	pooled map[*prefixList]int32
-	ends   map[*rule]int32     // blocks → label behind their list
-	starts map[*instance]int32 // what is called → label
-	called []*instance         // in the order of starts
+	labels  []int32 // label → instruction
+	pooled  map[*prefixList]int32
+	spansAt map[*span]int32     // spans → where they are in the pool, as spans or as a bitmap
+	copies  map[valuesID]int    // tables that values are in
+	ends    map[*rule]int32     // blocks → label behind their list
+	starts  map[*instance]int32 // what is called → label
+	called  []*instance         // in the order of starts
 }
 
 // compile returns the Program of checked rules.
 func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 	p := &Program{nets: nets, names: n.list, distributions: n.distributions()}
 	p.setOrient(o)
-	c := &compiler{Program: p, pooled: map[*prefixList]int32{}, ends: map[*rule]int32{}, starts: map[*instance]int32{}}
+	c := &compiler{Program: p, pooled: map[*prefixList]int32{}, spansAt: map[*span]int32{}, copies: map[valuesID]int{},
+		ends: map[*rule]int32{}, starts: map[*instance]int32{}}
 	c.rules(rules)
 	c.emit(instr{op: opNoMatch})
 	for i := 0; i < len(c.called); i++ {
@@ -86,6 +92,12 @@ func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 		in := &p.code[i]
 		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
 	}
+	for _, d := range p.dispatches {
+		for i, label := range d.starts {
+			d.starts[i] = c.labels[label]
+		}
+	}
+	p.findLive()
 	p.leads = leadsOf(rules)
 	p.fused, p.conversational = isFused(rules), isConversational(rules)
 	return p
@@ -119,9 +131,12 @@ func (c *compiler) emit(in instr) {
 }
 
 func (c *compiler) rules(list []*rule) {
-	for _, r := range list {
+	d := c.dispatch(list)
+	for i, r := range list {
+		c.enter(d, i)
 		c.rule(r)
 	}
+	c.enter(d, len(list))
 }
 
 func (c *compiler) rule(r *rule) {
@@ -275,8 +290,12 @@ func (c *compiler) cond(k *cond, yes, no int32) {
 	case exprNot:
 		c.cond(k.kids[0], no, yes)
 	case exprAnd, exprOr:
-		last := len(k.kids) - 1
-		for _, kid := range k.kids[:last] {
+		kids := k.kids
+		if k.kind == exprOr {
+			kids = merged(kids)
+		}
+		last := len(kids) - 1
+		for _, kid := range kids[:last] {
 			next := c.label()
 			if k.kind == exprAnd {
 				c.cond(kid, next, no)
@@ -285,7 +304,7 @@ func (c *compiler) cond(k *cond, yes, no int32) {
 			}
 			c.place(next)
 		}
-		c.cond(k.kids[last], yes, no)
+		c.cond(kids[last], yes, no)
 	case exprHas:
 		c.has(k, yes, no)
 	case exprTest:
@@ -360,11 +379,29 @@ func (c *compiler) lookup(k *cond) instr {
 	case len(vs.spans) == 1:
 		return instr{op: opSpan, mask: k.bits(), lo: vs.spans[0].lo, hi: vs.spans[0].hi}
 	case len(vs.spans) > manySpans && k.field.max <= max16:
-		c.bitmaps = append(c.bitmaps, newBitmap(vs.spans))
-		return instr{op: opBits, mask: k.bits(), pool: int32(len(c.bitmaps) - 1)}
+		return instr{op: opBits, mask: k.bits(), pool: c.pool(vs, func() int {
+			c.bitmaps = append(c.bitmaps, newBitmap(vs.spans))
+			return len(c.bitmaps)
+		})}
 	}
-	c.spans = append(c.spans, vs.spans)
-	return instr{op: opSpans, mask: k.bits(), pool: int32(len(c.spans) - 1)}
+	return instr{op: opSpans, mask: k.bits(), pool: c.pool(vs, func() int {
+		c.spans = append(c.spans, vs.spans)
+		return len(c.spans)
+	})}
+}
+
+// pool returns the pool's number of some spans; tests of the same $name share
+// one. Else add puts them into the pool and returns how many are in it.
+func (c *compiler) pool(vs *values, add func() int) int32 {
+	if len(vs.spans) == 0 {
+		return int32(add() - 1)
+	}
+	i, known := c.spansAt[&vs.spans[0]]
+	if !known {
+		i = int32(add() - 1)
+		c.spansAt[&vs.spans[0]] = i
+	}
+	return i
 }
 
 // list returns the pool's number of a list; tests of the same $name share one.

@@ -23,23 +23,42 @@ type state struct {
 	measures Quantities
 	vars     [maxVars]uint16
 	nest     *Nest // nil if the Program does not look inside
+	found    candidates
+	trail    *Trail // or nil
+	end      uint8  // which end of the conversation sent the packet: the trail's
 }
 
 // Match finds what the rules say of a packet: RFC 2722 §4.3. The packet is
 // tried as orient says; if that gives no match, it is tried the other way
 // round. data is the frame that h was decoded from; it is looked at, and must be
 // there, only if the Program Scans. It allocates nothing.
-func (p *Program) Match(h *packet.Headers, data []byte, m *Match) { p.MatchNest(h, data, nil, m) }
+func (p *Program) Match(h *packet.Headers, data []byte, m *Match) {
+	s := state{h: h, data: data}
+	p.match(&s, m)
+}
 
 // MatchNest is Match of one packet in a nest.
 func (p *Program) MatchNest(h *packet.Headers, data []byte, n *Nest, m *Match) {
-	m.Class = p.nets.Class(h)
-	s := state{h: h, data: data, have: haveOf(h), key: &m.Key, nest: n}
+	s := state{h: h, data: data, nest: n}
+	p.match(&s, m)
+}
+
+// MatchAlong is Match with the Trail of the packet's conversation, of IP alone.
+// One end of it is 0, the other 1; end is the one that sent the packet.
+func (p *Program) MatchAlong(t *Trail, end uint8, h *packet.Headers, data []byte, m *Match) {
+	s := state{h: h, data: data, trail: t, end: end}
+	p.match(&s, m)
+}
+
+func (p *Program) match(s *state, m *Match) {
+	h := s.h
+	s.have, s.key = haveOf(h), &m.Key
+	m.Class = s.trail.class(p.nets, h, s.end)
 	first := p.swapsFirst(h, m.Class)
-	verdict := p.try(&s, m.Class, first)
+	verdict := p.try(s, m.Class, first)
 	if verdict == NoMatch {
 		s.second = true
-		verdict = p.try(&s, m.Class, !first)
+		verdict = p.try(s, m.Class, !first)
 	}
 	m.Verdict, m.Constant = verdict, !s.varies
 	m.Swapped = verdict == Counted && s.swapped == 1
@@ -58,6 +77,7 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 		s.class, s.swapped = class.Reverse(), 1
 	}
 	s.lacking, s.foreign, s.explicit, s.measures, s.depth, s.vars = 0, 0, false, 0, 0, [maxVars]uint16{}
+	s.found.by = nil
 	return p.run(s)
 }
 

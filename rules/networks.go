@@ -136,11 +136,7 @@ func parsePrefixes(v conf.Value) []netip.Prefix {
 		}
 		prefixes = append(prefixes, p.Masked())
 	}
-	if v.Kind == scalarNode && !v.IsNull() {
-		one(v)
-		return prefixes
-	}
-	v.Each(one)
+	eachItem(v, one)
 	return prefixes
 }
 

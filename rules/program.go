@@ -20,6 +20,8 @@ type Program struct {
 	scans    []*scanTest
 	tests    []instr // of opNested
 
+	dispatches []*dispatch
+
 	nets  *Networks
 	names []string // of numbers from firstName
 
@@ -29,6 +31,7 @@ type Program struct {
 	fused          bool
 	conversational bool
 	decapsulate    Decapsulate
+	trails         bool
 	orient         Orient
 	replyLayers    packet.Layer // layers whose replies are tried swapped first
 }
@@ -72,6 +75,9 @@ func (p *Program) nameOf(n uint16) string {
 // run executes the Program for one pass, seen from s.
 func (p *Program) run(s *state) Verdict {
 	for pc := int32(0); ; {
+		if s.trail != nil {
+			pc = s.trail.follow(p, pc, s)
+		}
 		in := &p.code[pc]
 		s.varies = s.varies || in.varies
 		yes := true
@@ -105,12 +111,13 @@ func (p *Program) run(s *state) Verdict {
 			continue
 		case opReturned:
 			yes = s.returned == uint8(in.lo)
-		case opHas:
-			yes = s.have&in.need == in.need
+		case opNext:
+			pc = p.dispatches[in.pool].next(int32(in.lo), s)
+			continue
 		case opNested:
 			yes = p.elsewhere(in, s)
 		default:
-			yes = s.have&in.need == in.need && p.wanted(in, s) != in.not
+			yes = p.test(in, s)
 		}
 		if yes {
 			pc = in.yes
@@ -125,6 +132,11 @@ func (p *Program) saveList(in *instr, s *state) {
 	masked := *in
 	masked.bits = p.lists[in.pool].longest(s.addr(in.get), s.have.v4())
 	s.save(&masked)
+}
+
+// test tells whether a test is true.
+func (p *Program) test(in *instr, s *state) bool {
+	return s.have&in.need == in.need && (in.op == opHas || p.wanted(in, s) != in.not)
 }
 
 // wanted tells whether the value that a test looks at is one of those wanted.

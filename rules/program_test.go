@@ -42,6 +42,8 @@ func compare(t *testing.T, text string, rs *RuleSet, ref *reference, h *packet.H
 	if got.Verdict != Counted {
 		got.Key, want.Key = Key{}, Key{}
 	}
+	// What is looked up is not tried in vain; checkConstant tells whether that is right.
+	want.Constant = want.Constant || got.Constant
 	if got != want {
 		t.Fatalf("-reference +Program:\n%s\npacket %+v\nrules\n%s", cmp.Diff(want, got), h, text)
 	}
@@ -61,20 +63,44 @@ func addrWidth(h *packet.Headers) int {
 	return 128
 }
 
-// checkConstant: another packet of the same five-tuple and answer of Reply
-// must get the same Match if it was said to be constant.
-func checkConstant(t *testing.T, m *maker, text string, rs *RuleSet, h *packet.Headers) {
-	t.Helper()
-	a := match(rs, h)
-	if !a.Constant {
-		return
-	}
-	other := *m.packet()
+// sameTuple makes another packet of the same five-tuple.
+func sameTuple(m *maker, h *packet.Headers) *packet.Headers {
+	other := m.packet()
 	other.Src, other.Dst, other.Version, other.Proto = h.Src, h.Dst, h.Version, h.Proto
 	other.SrcPort, other.DstPort = h.SrcPort, h.DstPort
 	const same = packet.HasIP | packet.HasPorts
 	other.Layers = other.Layers&^(same|packet.HasTCP|packet.HasUDP|packet.HasICMP|packet.HasICMPv6|packet.HasARP) | h.Layers&same
 	other.Layers |= transports[h.Proto] & h.Layers
+	return other
+}
+
+// checkTrail: whatever a Trail saw of a conversation, in either direction, it
+// changes no Match.
+func checkTrail(t *testing.T, text string, rs *RuleSet, h, other *packet.Headers) {
+	t.Helper()
+	if h.Layers&packet.HasIP == 0 {
+		return
+	}
+	var trail Trail
+	for i, p := range []*packet.Headers{h, reversed(other), other, reversed(h), h, other} {
+		end := uint8(bool2int(i == 1 || i == 3))
+		var got Match
+		rs.Program.MatchAlong(&trail, end, p, frameOf(p), &got)
+		if want := match(rs, p); got != want {
+			t.Fatalf("-without +with trail:\n%s\npacket %d %+v\nrules\n%s", cmp.Diff(want, got), i, p, text)
+		}
+	}
+}
+
+// checkConstant: another packet of the same five-tuple and answer of Reply
+// must get the same Match if it was said to be constant.
+func checkConstant(t *testing.T, m *maker, text string, rs *RuleSet, h *packet.Headers) {
+	t.Helper()
+	a, other := match(rs, h), *sameTuple(m, h)
+	checkTrail(t, text, rs, h, &other)
+	if !a.Constant {
+		return
+	}
 	b := match(rs, &other)
 	if rs.Program.Reply(h) != rs.Program.Reply(&other) {
 		return
@@ -105,11 +131,18 @@ func runSeed(t *testing.T, seed uint64, packets int) (counts tally) {
 	m := newMaker(seed)
 	text := m.file()
 	rs, ref := readBoth(t, text)
+	for _, d := range rs.Program.dispatches {
+		counts.dispatches++
+		counts.varying += bool2int(d.steady < len(d.tables))
+		counts.tables += len(d.tables)
+	}
 	counts.fused, counts.conversational = bool2int(rs.Program.Fused()), bool2int(rs.Program.Conversational())
 	for range packets {
 		h := m.packet()
 		counts.verdicts[compare(t, text, rs, ref, h)]++
-		checkConstant(t, m, text, rs, h)
+		for range 4 {
+			checkConstant(t, m, text, rs, h)
+		}
 		checkFused(t, text, rs, h)
 	}
 	return counts
@@ -119,6 +152,8 @@ func runSeed(t *testing.T, seed uint64, packets int) (counts tally) {
 type tally struct {
 	verdicts              [NumVerdicts]int
 	fused, conversational int
+
+	dispatches, varying, tables int
 }
 
 func TestProgramEqualsReference(t *testing.T) {
@@ -132,6 +167,7 @@ func TestProgramEqualsReference(t *testing.T) {
 		for v, n := range one.verdicts {
 			sum.verdicts[v] += n
 		}
+		sum.dispatches, sum.varying, sum.tables = sum.dispatches+one.dispatches, sum.varying+one.varying, sum.tables+one.tables
 		sum.fused, sum.conversational = sum.fused+one.fused, sum.conversational+one.conversational
 	}
 	for v, n := range sum.verdicts[:NoRoom] {
@@ -141,6 +177,9 @@ func TestProgramEqualsReference(t *testing.T) {
 	}
 	if least := int(seeds) / 20; sum.fused < least || sum.conversational < least {
 		t.Errorf("few rule sets were fused or conversational: %+v of %d", sum, seeds)
+	}
+	if least := int(seeds) / 3; sum.dispatches < least || sum.varying < least/8 || sum.tables < sum.dispatches*3/2 {
+		t.Errorf("few rules were looked up: %+v of %d", sum, seeds)
 	}
 	t.Logf("%+v", sum)
 }

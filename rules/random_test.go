@@ -155,6 +155,9 @@ func (m *maker) file() string {
 
 func (m *maker) rules(b *strings.Builder, indent string, depth int) {
 	for range 1 + m.IntN(4) {
+		if m.IntN(8) == 0 {
+			m.alike(b, indent, depth)
+		}
 		m.rule(b, indent, depth)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 const (
 	scalarNode   = yaml.ScalarNode
-	sequenceNode = yaml.SequenceNode
 	mappingNode  = yaml.MappingNode
+	sequenceNode = yaml.SequenceNode
 	singleQuoted = yaml.SingleQuotedStyle
 	doubleQuoted = yaml.DoubleQuotedStyle
 )

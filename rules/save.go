@@ -182,6 +182,7 @@ func macOf(n uint64) [6]byte {
 // into a variable, which is not.
 func (s *state) set(in *instr) {
 	n := uint16(in.lo)
+	s.found.changed()
 	switch k := s.key; in.get {
 	case getClass:
 		k.Class = n

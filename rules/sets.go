@@ -6,7 +6,16 @@ import (
 
 // A Set is a named list of values that any field of their type can be tested
 // for: numbers, ranges, addresses, prefixes, MAC addresses, names.
-type Set struct{ items []item }
+type Set struct {
+	items []item
+	as    map[setType]*values // what the items are to fields of a type
+}
+
+// A setType is what the meaning of a set's items depends on.
+type setType struct {
+	typ fieldType
+	max uint64
+}
 
 // Sets holds the lists of `sets:` by name.
 type Sets map[string]*Set
@@ -33,7 +42,7 @@ func ParseSets(v conf.Value, nets *Networks) Sets {
 }
 
 func parseSet(v conf.Value) *Set {
-	set := &Set{}
+	set := &Set{as: map[setType]*values{}}
 	one := func(item conf.Value) {
 		it, m := parseItem(item)
 		if m != nil {
@@ -42,11 +51,7 @@ func parseSet(v conf.Value) *Set {
 		}
 		set.items = append(set.items, it)
 	}
-	if v.Kind == scalarNode && !v.IsNull() {
-		one(v)
-	} else {
-		v.Each(one)
-	}
+	eachItem(v, one)
 	return set
 }
 

@@ -15,10 +15,14 @@ type values struct {
 	prefixes []netip.Prefix
 	list     *prefixList // the list that prefixes are from, if they are a whole $name
 	ranged   bool        // some prefixes are not as they were written, but parts of a range
+	shared   bool        // all are those of a $name, in order, which others have too
 }
 
 // sort brings the spans into order and joins those that overlap or touch.
 func (vs *values) sort() {
+	if vs.shared {
+		return
+	}
 	slices.SortFunc(vs.spans, func(a, b span) int {
 		if a.lo < b.lo {
 			return -1
@@ -35,6 +39,25 @@ func (vs *values) sort() {
 	}
 	vs.spans = joined
 }
+
+// add adds the values of a $name, which stay as they are.
+func (vs *values) add(named *values) {
+	if vs.size() == 0 {
+		*vs = named.named()
+		return
+	}
+	vs.list, vs.shared, vs.ranged = nil, false, vs.ranged || named.ranged
+	vs.spans, vs.prefixes = append(vs.spans, named.spans...), append(vs.prefixes, named.prefixes...)
+}
+
+// named returns the values for others that may add to them.
+func (vs *values) named() values {
+	all := *vs
+	all.spans, all.prefixes, all.shared = slices.Clip(vs.spans), slices.Clip(vs.prefixes), true
+	return all
+}
+
+func (vs *values) size() int { return len(vs.spans) + len(vs.prefixes) }
 
 func (vs *values) holds(n uint64) bool {
 	for _, s := range vs.spans {

@@ -4,6 +4,7 @@
 package conf
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -61,13 +62,10 @@ func (c *Collector) Err() error {
 	return c.Errors
 }
 
-// sort puts mistakes in the order of the file.
+// sort puts mistakes in the order of each file.
 func (es Errors) sort() {
 	slices.SortStableFunc(es, func(a, b Error) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Col - b.Col
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col)
 	})
 }
 

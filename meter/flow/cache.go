@@ -6,11 +6,11 @@ import "flowmeter/rules"
 // a Table. It is only a cache: a Table gives the same records with any size.
 type cache struct {
 	lines []line
-	mask  uint32 // of sets
+	trail []rules.Trail // of each line, where the rules have use for them
+	mask  uint32        // of sets
 	ways  uint32
 	size  int
 	turn  uint32 // the way of a set to be replaced next
-
 }
 
 // line is what is known of one conversation: one cache line.
@@ -57,37 +57,55 @@ func newCache(size int) *cache {
 	return c
 }
 
-// find returns the line of the packet's conversation, or nil.
-func (c *cache) find(p *Packet) *line {
+// at returns where the line of the packet's conversation is, or -1.
+func (c *cache) at(p *Packet) int32 {
 	if c.lines == nil {
-		return nil
+		return -1
 	}
-	set := c.set(p.hash)
+	first := (p.hash & c.mask) * c.ways
+	set := c.lines[first : first+c.ways : first+c.ways]
 	for i := range set {
 		if set[i].tuple == p.tuple {
-			return &set[i]
+			return int32(first) + int32(i)
 		}
 	}
-	return nil
-}
-
-func (c *cache) set(hash uint32) []line {
-	i := (hash & c.mask) * c.ways
-	return c.lines[i : i+c.ways : i+c.ways]
+	return -1
 }
 
 // line returns the line of the packet's conversation, made anew if need be, or
 // nil if there is no cache.
 func (c *cache) line(p *Packet) *line {
-	if l := c.find(p); l != nil || c.size == 0 {
-		return l
+	if at := c.place(p); at >= 0 {
+		return &c.lines[at]
+	}
+	return nil
+}
+
+// place is at, but makes the line if there is a cache.
+func (c *cache) place(p *Packet) int32 {
+	if at := c.at(p); at >= 0 || c.size == 0 {
+		return at
 	}
 	if c.lines == nil {
 		c.lines = make([]line, c.size)
 	}
-	set := c.set(p.hash)
-	l := &set[c.turn%c.ways]
+	at := (p.hash&c.mask)*c.ways + c.turn%c.ways
 	c.turn++
-	*l = line{tuple: p.tuple}
-	return l
+	c.lines[at] = line{tuple: p.tuple}
+	if c.trail != nil {
+		c.trail[at] = rules.Trail{}
+	}
+	return int32(at)
+}
+
+// trailAt returns the Trail of the conversation whose line is at a place, or nil
+// if that is nowhere.
+func (c *cache) trailAt(at int32) *rules.Trail {
+	if at < 0 {
+		return nil
+	}
+	if c.trail == nil {
+		c.trail = make([]rules.Trail, c.size)
+	}
+	return &c.trail[at]
 }

@@ -15,24 +15,29 @@ func (t *Table) decide(p *Packet) {
 	if !t.ask(p) {
 		return
 	}
-	m := &t.match
+	m, created := &t.match, t.Counts.Created
 	rec, way := t.locate(p, m)
 	if rec < 0 {
 		t.turnAway(p)
 		return
 	}
 	t.count(rec, t.store.hotAt(rec), p, way, m.Class)
-	if isIP && m.Constant && !t.fused {
+	switch known := created == t.Counts.Created; {
+	case !isIP || t.fused:
+	case m.Constant:
 		t.rememberFlow(p, m, rec, way)
+	case t.trails && known: // conversations of one packet would but drive out others
+		t.cache.place(p)
 	}
 }
 
 // recall answers from the decision cache, if it can.
 func (t *Table) recall(p *Packet) bool {
-	l := t.cache.find(p)
-	if l == nil {
+	t.line = t.cache.at(p)
+	if t.line < 0 {
 		return false
 	}
+	l := &t.cache.lines[t.line]
 	a := l.answers[t.variant(p)]
 	if a == 0 {
 		return false

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +89,24 @@ rulesets:
 - {if: 'vlan', save: [src.addr, dst.addr, vlan.priority, length], do: count}
 - {if: 'ip', save: [dscp, ecn, time.weekday], do: count}
 - {save: [src.addr/32, extensions], do: count}`},
+	{"many rules", manyTests("ignore") + `
+- {if: 'ttl < 64', do: ignore}
+- {if: 'src.port == 53', do: nomatch}
+- {do: count}`},
+	{"many rules with kinds", manyTests("next") + `
+- {if: 'ttl < 64', set: {kind: near}}
+- {if: 'kind == 3 and length > 500', save: [src.addr, dst.addr], do: count}
+- {if: 'dst.port == 80', do: nomatch}
+- {do: count}`},
+}
+
+// manyTests makes rules that are looked up, so that Trails are of use.
+func manyTests(do string) string {
+	var b strings.Builder
+	for i := range 30 {
+		fmt.Fprintf(&b, "\n- {if: 'dst.port == %d and src.addr == 10.0.0.%d', set: {kind: %d}, do: %s}", 50+i, i%4, i%5, do)
+	}
+	return b.String()
 }
 
 // ruleSet reads one of ruleFiles.

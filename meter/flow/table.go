@@ -32,6 +32,7 @@ type Table struct {
 	cfg       Config
 	program   *rules.Program
 	fused     bool // every key is the plain five-tuple: find first, ask the rules on a miss
+	trails    bool // the rules have use for a Trail of each conversation
 	whole     bool // keys hold whole addresses, so that a flow's first packet speaks for its link
 	active    int64
 	idle      int64
@@ -43,6 +44,7 @@ type Table struct {
 	store   store
 	wheel   wheel
 	cache   *cache
+	line    int32    // of the packet last recalled
 	ended   []ending // records that wait for their release
 	endings uint32   // how many there have been
 	other   []ending // room for sorting them
@@ -90,7 +92,7 @@ const MaxRun = 64
 // NewTable makes an empty Table.
 func NewTable(cfg Config) *Table {
 	t := &Table{
-		cfg: cfg, program: cfg.Program, fused: cfg.Program.Fused(), whole: cfg.Program.Conversational(),
+		cfg: cfg, program: cfg.Program, fused: cfg.Program.Fused(), trails: cfg.Program.Trails(), whole: cfg.Program.Conversational(),
 		active: int64(cfg.Active), idle: int64(cfg.Idle), linger: int64(cfg.TCPLinger),
 		cache: newCache(cfg.CacheSize),
 	}
@@ -166,7 +168,13 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 	h := t.store.hotAt(rec)
 	variant := t.variant(p)
 	if h.answers&(1<<variant) == 0 {
-		if t.recall(p) || !t.ask(p) {
+		if t.recall(p) {
+			return
+		}
+		if t.trails && t.line < 0 {
+			t.line = t.cache.place(p)
+		}
+		if !t.ask(p) {
 			return
 		}
 		if t.match.Constant {
@@ -214,19 +222,23 @@ func (h *hot) class(dir uint8) rules.Class {
 	return c
 }
 
-// ask puts a packet to the rules and tallies the verdict if it is not counted.
+// ask puts a packet, which cannot be recalled, to the rules and tallies the verdict if it is not counted.
 func (t *Table) ask(p *Packet) bool {
-	if t.nests == nil {
-		t.program.Match(&p.Headers, p.Data, &t.match)
-	} else {
+	isIP := p.Layers&packet.HasIP != 0
+	switch {
+	case t.nests != nil:
 		t.program.MatchNest(&p.Headers, p.Data, &t.nests[p.Place], &t.match)
+	case t.trails && isIP:
+		t.program.MatchAlong(t.cache.trailAt(t.line), p.dir, &p.Headers, p.Data, &t.match)
+	default:
+		t.program.Match(&p.Headers, p.Data, &t.match)
 	}
 	m := &t.match
 	if m.Verdict == rules.Counted {
 		return true
 	}
 	t.tally(m.Verdict, p)
-	if m.Constant && p.Layers&packet.HasIP != 0 {
+	if m.Constant && isIP {
 		t.remember(p, newAnswer(m.Verdict, m.Class))
 	}
 	return false
