@@ -71,6 +71,12 @@ func (p *Program) match(s *state, m *Match) {
 
 // try runs one pass.
 func (p *Program) try(s *state, class Class, swapped bool) Verdict {
+	s.begin(class, swapped)
+	return p.run(s)
+}
+
+// begin begins a pass.
+func (s *state) begin(class Class, swapped bool) {
 	*s.key = Key{}
 	s.class, s.swapped = class, 0
 	if swapped {
@@ -78,7 +84,6 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 	}
 	s.lacking, s.foreign, s.explicit, s.measures, s.depth, s.vars = 0, 0, false, 0, 0, [maxVars]uint16{}
 	s.found.by = nil
-	return p.run(s)
 }
 
 func (p *Program) setOrient(o Orient) {

@@ -22,8 +22,9 @@ type Program struct {
 
 	dispatches []*dispatch
 
-	nets  *Networks
-	names []string // of numbers from firstName
+	nets   *Networks
+	names  []string // of numbers from firstName
+	source []*rule  // what it was compiled from, for an Explainer
 
 	distributions Distributions
 

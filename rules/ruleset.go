@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"flowmeter/meter/conf"
 )
 
@@ -79,7 +81,8 @@ func Default(nets *Networks) *RuleSet {
 func defaultRules() []*rule {
 	ip := func(name string) *cond { return &cond{kind: exprHas, field: fieldByName(name)} }
 	neither := &cond{kind: exprNot, kids: []*cond{{kind: exprOr, kids: []*cond{ip("ip"), ip("ipv6")}}}}
-	return []*rule{{cond: neither, do: doIgnore}, {do: doCount}}
+	where := conf.Value{Node: &yaml.Node{Kind: scalarNode, Value: "!(ip || ipv6)"}}
+	return []*rule{{cond: neither, where: where, do: doIgnore}, {do: doCount}}
 }
 
 const maxRuleSets = 256

@@ -12,7 +12,7 @@ _meter() {
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		read | run | check | collect | srl2yaml | version)
+		read | run | check | explain | collect | srl2yaml | version)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -87,6 +87,18 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
+	explain:--config | explain:-c)
+		_meter_values -f
+		return
+		;;
+	explain:--rules | explain:-r)
+		_meter_values -f
+		return
+		;;
+	explain:--orient)
+		_meter_values '' initiator perimeter first
+		return
+		;;
 	read:--home | read:--filter | read:--active | read:--idle | read:--max-flows | read:--sample | read:--workers | read:--top | read:--count | read:--duration)
 		return
 		;;
@@ -96,13 +108,16 @@ _meter() {
 	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--sample | check:--workers | check:--diff)
 		return
 		;;
+	explain:--home | explain:--filter | explain:--active | explain:--idle | explain:--max-flows | explain:--sample | explain:--workers | explain:--packet | explain:--show | explain:--flow | explain:--count | explain:--duration)
+		return
+		;;
 	collect:--enterprise)
 		return
 		;;
 	esac
 	case $command:$cur in
 	:*)
-		mapfile -t COMPREPLY < <(compgen -W 'read run check collect srl2yaml version --help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'read run check explain collect srl2yaml version --help' -- "$cur")
 		;;
 	read:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --quiet -q --help -h' -- "$cur")
@@ -115,6 +130,12 @@ _meter() {
 		;;
 	check:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --diff --help -h' -- "$cur")
+		;;
+	explain:-*)
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --packet --show --flow --json --all --count --duration --merge --help -h' -- "$cur")
+		;;
+	explain:*)
+		_meter_values -f
 		;;
 	collect:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--enterprise --help -h' -- "$cur")
