@@ -1,6 +1,10 @@
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"gopkg.in/yaml.v3"
+)
 
 type opcode uint8
 
@@ -22,7 +26,7 @@ const (
 	opSet                    // put a number into a computed attribute or variable
 	opMeasure                // measure the quantities of lo
 	opJump                   //
-	opCount                  //
+	opCount                  // these three end the pass; pool is the number of the rule
 	opIgnore                 //
 	opNoMatch                //
 	opCall                   // go on at yes, and come back behind it
@@ -68,11 +72,12 @@ type compiler struct {
 	*Program
 	labels  []int32 // label → instruction
 	pooled  map[*prefixList]int32
-	spansAt map[*span]int32     // spans → where they are in the pool, as spans or as a bitmap
-	copies  map[valuesID]int    // tables that values are in
-	ends    map[*rule]int32     // blocks → label behind their list
-	starts  map[*instance]int32 // what is called → label
-	called  []*instance         // in the order of starts
+	spansAt map[*span]int32       // spans → where they are in the pool, as spans or as a bitmap
+	copies  map[valuesID]int      // tables that values are in
+	ends    map[*rule]int32       // blocks → label behind their list
+	starts  map[*instance]int32   // what is called → label
+	called  []*instance           // in the order of starts
+	numbers map[*yaml.Node]uint16 // of rules that decide
 }
 
 // compile returns the Program of checked rules.
@@ -180,11 +185,11 @@ func (c *compiler) body(r *rule) {
 	case doLeave:
 		c.branch(instr{op: opJump}, c.ends[r.leave], c.ends[r.leave])
 	case doCount:
-		c.emit(instr{op: opCount})
+		c.emit(instr{op: opCount, pool: c.number(r)})
 	case doIgnore:
-		c.emit(instr{op: opIgnore})
+		c.emit(instr{op: opIgnore, pool: c.number(r)})
 	case doNoMatch:
-		c.emit(instr{op: opNoMatch})
+		c.emit(instr{op: opNoMatch, pool: c.number(r)})
 	}
 }
 

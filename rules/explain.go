@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strconv"
 
 	"flowmeter/meter/packet"
@@ -47,20 +48,18 @@ type Try struct {
 	Does  string // count, ignore, nomatch, return or leave, if it came to that
 }
 
-// A Place is where a rule stands. The zero Place is that of rules that are built
-// in.
+// A Place is where a rule stands. Rules that are built in stand in the files
+// default and overflow.
 type Place struct {
-	File string
-	Line int
+	File      string
+	Line, Col int
 }
 
 // String returns file:line.
-func (p Place) String() string {
-	if p.Line == 0 {
-		return "built in"
-	}
-	return p.File + ":" + strconv.Itoa(p.Line)
-}
+func (p Place) String() string { return p.File + ":" + strconv.Itoa(p.Line) }
+
+// Exact returns file:line:column, which no other rule has.
+func (p Place) Exact() string { return p.String() + ":" + strconv.Itoa(p.Col) }
 
 // A Test is one comparison of an expression.
 type Test struct {
@@ -89,6 +88,7 @@ func (e *Explainer) Packet(h *packet.Headers, data []byte, n *Nest) *Explanation
 	swapped := e.program.swapsFirst(h, x.Class)
 	e.pass(x, &s, swapped)
 	if x.Verdict == NoMatch {
+		x.Turned = x.Rule
 		s.second, swapped = true, !swapped
 		e.pass(x, &s, swapped)
 	}
@@ -103,7 +103,8 @@ func (e *Explainer) Packet(h *packet.Headers, data []byte, n *Nest) *Explanation
 func (e *Explainer) pass(x *Explanation, s *state, swapped bool) {
 	s.begin(x.Class, swapped)
 	x.Passes = append(x.Passes, Pass{Swapped: swapped, Class: s.class, Decided: -1})
-	w := tracer{e, s, &x.Passes[len(x.Passes)-1]}
+	x.Rule = EndOfRules
+	w := tracer{e, s, x, &x.Passes[len(x.Passes)-1]}
 	if w.rules(e.program.source, 0) == nil {
 		w.pass.Verdict = NoMatch
 	}
@@ -117,6 +118,7 @@ func (e *Explainer) pass(x *Explanation, s *state, swapped bool) {
 type tracer struct {
 	*Explainer
 	s    *state
+	x    *Explanation
 	pass *Pass
 }
 
@@ -179,7 +181,7 @@ func (w *tracer) end(r *rule, at int) {
 	default:
 		return
 	}
-	w.pass.Decided = at
+	w.pass.Decided, w.x.Rule = at, w.number(r)
 }
 
 // call tries the rules of a subroutine, and then those for the number that came back.
@@ -210,13 +212,17 @@ func (r *rule) does() string {
 	return actionNames[r.do]
 }
 
-// place is where the rule stands, by the first of its keys.
-func (r *rule) place() Place {
-	if r.at.Node == nil {
-		return Place{}
+// number finds a rule among those that decide.
+func (w *tracer) number(r *rule) uint16 {
+	i := slices.IndexFunc(w.program.deciders, func(d Decider) bool { return d.At == r.place() })
+	if i < 0 {
+		return beyond
 	}
-	return Place{r.at.C.File, r.at.Line}
+	return uint16(i + 1)
 }
+
+// place is where the rule stands, by the first of its keys.
+func (r *rule) place() Place { return Place{r.at.C.File, r.at.Line, r.at.Column} }
 
 // cond evaluates an expression from left to right, no further than it must, and
 // notes the comparisons that were true.

@@ -21,6 +21,7 @@ type state struct {
 	depth    uint8 // of stack
 	stack    [maxCalls]int32
 	measures Quantities
+	rule     uint16 // number of the rule that ended the pass
 	vars     [maxVars]uint16
 	nest     *Nest // nil if the Program does not look inside
 	found    candidates
@@ -56,11 +57,12 @@ func (p *Program) match(s *state, m *Match) {
 	m.Class = s.trail.class(p.nets, h, s.end)
 	first := p.swapsFirst(h, m.Class)
 	verdict := p.try(s, m.Class, first)
+	m.Turned = EndOfRules
 	if verdict == NoMatch {
-		s.second = true
+		m.Turned, s.second = s.rule, true
 		verdict = p.try(s, m.Class, !first)
 	}
-	m.Verdict, m.Constant = verdict, !s.varies
+	m.Verdict, m.Constant, m.Rule = verdict, !s.varies, s.rule
 	m.Swapped = verdict == Counted && s.swapped == 1
 	m.Evidence, m.Foreign, m.Measures = NoEvidence, 0, 0
 	if verdict == Counted {
