@@ -129,7 +129,7 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
 		;;
 	check:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --diff --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --program --diff --help -h' -- "$cur")
 		;;
 	explain:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --packet --show --flow --json --all --count --duration --merge --help -h' -- "$cur")

@@ -64,6 +64,7 @@ complete -c meter -n '__fish_seen_subcommand_from check' -l idle -x -d 'End a fl
 complete -c meter -n '__fish_seen_subcommand_from check' -l max-flows -x -d 'Keep at most this many flows of each rule set.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l sample -x -d 'Meter one packet in N, chosen at random.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l workers -x -d 'Meter with this many goroutines.'
+complete -c meter -n '__fish_seen_subcommand_from check' -l program -d 'Print the compiled program of each rule set.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l diff -x -d 'Say what becomes of each part of the configuration OLD when a running meter reloads the one of --config.'
 complete -c meter -n '__fish_seen_subcommand_from check' -l help -s h -d 'Show context-sensitive help.'
 

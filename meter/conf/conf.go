@@ -58,12 +58,12 @@ func (c *Collector) Err() error {
 	if len(c.Errors) == 0 {
 		return nil
 	}
-	c.Errors.sort()
+	c.Errors.Sort()
 	return c.Errors
 }
 
-// sort puts mistakes in the order of each file.
-func (es Errors) sort() {
+// Sort puts mistakes in the order of each file.
+func (es Errors) Sort() {
 	slices.SortStableFunc(es, func(a, b Error) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col)
 	})
@@ -71,7 +71,7 @@ func (es Errors) sort() {
 
 // Warned returns the warnings, sorted by position.
 func (c *Collector) Warned() Errors {
-	c.Warnings.sort()
+	c.Warnings.Sort()
 	return c.Warnings
 }
 
