@@ -21,6 +21,7 @@ type readCmd struct {
 	Count       uint64        `help:"Stop after this many packets."`
 	Duration    time.Duration `help:"Stop after this much time of the trace."`
 	Merge       bool          `help:"Read the traces together, in the order of their packets' times, not one after the other."`
+	Against     string        `placeholder:"FILE" help:"Meter nothing, but compare the rule sets with those of FILE: which packets and octets go from where to where."`
 	RulesReport bool          `help:"Print how many packets and octets each rule decided, and which decided none."`
 	Quiet       bool          `short:"q" help:"Print neither summary nor progress."`
 	Traces      []string      `arg:"" name:"trace" help:"Trace files (pcap, pcapng, ERF; plain or compressed), globs, or - for standard input."`
@@ -53,6 +54,9 @@ func (c *readCmd) Run(a *app) error {
 	}
 	if missing != nil {
 		a.partial(missing)
+	}
+	if c.Against != "" {
+		return c.compare(a, settings, paths)
 	}
 	out := newOutputs(false, a.log)
 	var largest bytes.Buffer // shown below the account

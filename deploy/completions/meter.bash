@@ -47,6 +47,10 @@ _meter() {
 		_meter_values '' octets packets duration start
 		return
 		;;
+	read:--against)
+		_meter_values -f
+		return
+		;;
 	run:--config | run:-c)
 		_meter_values -f
 		return
@@ -120,7 +124,7 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W 'read run check explain collect srl2yaml version --help' -- "$cur")
 		;;
 	read:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --rules-report --quiet -q --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --against --rules-report --quiet -q --help -h' -- "$cur")
 		;;
 	read:*)
 		_meter_values -f

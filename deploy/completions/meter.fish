@@ -28,6 +28,7 @@ complete -c meter -n '__fish_seen_subcommand_from read' -l sort -x -a 'octets pa
 complete -c meter -n '__fish_seen_subcommand_from read' -l count -x -d 'Stop after this many packets.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l duration -x -d 'Stop after this much time of the trace.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l merge -d 'Read the traces together, in the order of their packets'\'' times, not one after the other.'
+complete -c meter -n '__fish_seen_subcommand_from read' -l against -r -F -d 'Meter nothing, but compare the rule sets with those of FILE: which packets and octets go from where to where.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l rules-report -d 'Print how many packets and octets each rule decided, and which decided none.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l quiet -s q -d 'Print neither summary nor progress.'
 complete -c meter -n '__fish_seen_subcommand_from read' -l help -s h -d 'Show context-sensitive help.'
