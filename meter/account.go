@@ -14,6 +14,7 @@ type InputAccount struct {
 	Input    string
 	RuleSets []string // in their order in Totals
 	Totals   Totals
+	Rules    []RuleReport
 	Earlier  []Book                // of rule sets, and reserves, that reloads ended, in the order of their names
 	Captures []ring.InterfaceStats // nil for traces
 	Progress []time.Time           // by worker, as Meter.Progress has it
@@ -23,7 +24,7 @@ type InputAccount struct {
 func (m *Meter) Account() InputAccount {
 	m.reloading.RLock()
 	defer m.reloading.RUnlock()
-	return InputAccount{Input: m.cfg.Input, RuleSets: m.names, Totals: m.totals(), Earlier: m.earlier, Captures: m.captures(), Progress: m.Progress()}
+	return InputAccount{Input: m.cfg.Input, RuleSets: m.names, Totals: m.totals(), Rules: m.ruleReports(), Earlier: m.earlier, Captures: m.captures(), Progress: m.Progress()}
 }
 
 func (m *Meter) captures() []ring.InterfaceStats {
@@ -70,6 +71,7 @@ type Account struct {
 	Captures [][]ring.InterfaceStats // by input; empty for traces
 	Progress [][]time.Time           // by input and worker, as Meter.Progress has them
 	RuleSets []string
+	Rules    []RuleReport      // of the rule sets that run
 	Sum      Totals            // of the inputs that run, since they began: it balances
 	Books    []Book            // of the rule sets that run, and of their reserves
 	MaxFlows map[string]uint64 // by rule set and standby, of all inputs
@@ -104,10 +106,12 @@ func AccountOf(meters []*Meter, ended ...InputAccount) *Account {
 			told[table] = true
 		}
 	}
+	a.Rules = RuleReports(meters...)
 	a.Books = a.Sum.Books(a.RuleSets)
 	for i := range ended {
 		e := &ended[i]
 		a.addEnded(e)
+		addReports(a.Rules, e.Rules)
 		before = append(append(before, e.Totals.Books(e.RuleSets)...), e.Earlier...)
 	}
 	a.addBefore(before)

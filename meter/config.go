@@ -42,6 +42,12 @@ func ParseSettings(file string, src []byte, base *rules.Networks, more conf.Fiel
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
+	return ReadSettings(doc, base, more)
+}
+
+// ReadSettings is ParseSettings of a document.
+func ReadSettings(doc conf.Value, base *rules.Networks, more conf.Fields) (*Settings, error) {
+	c := doc.C
 	s := DefaultSettings()
 	s.Networks = base
 	var networks, sets, subroutines, rulesets conf.Value

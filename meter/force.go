@@ -103,7 +103,7 @@ func (m *Meter) askForce() {
 			if !l.forceSome() {
 				left.Store(true)
 			}
-			l.public.store(l.worker)
+			l.public.store(l.worker, false)
 		})
 		if pending = left.Load(); pending {
 			time.Sleep(forceEvery)

@@ -152,7 +152,7 @@ func (l *liveWorker) beat(now time.Time, quiet bool) {
 	l.settle()
 	l.records.direct.beat(now)
 	l.count.ClockSteps = l.reader.steps
-	l.public.store(l.worker)
+	l.public.store(l.worker, false)
 	l.progress.Store(now.UnixNano())
 }
 

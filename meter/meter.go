@@ -69,6 +69,8 @@ type Meter struct {
 	begun     chan struct{} // closed when RunLive has begun: requests are answered from then on
 	earlier   []Book        // of rule sets that a reload ended
 
+	earlierRules []RuleReport // and of those of their rules that are still there
+
 	stop     chan struct{}
 	stopOnce sync.Once
 	steps    atomic.Uint64
@@ -109,7 +111,7 @@ func New(cfg Config, exporters []Exporter) *Meter {
 		} else {
 			w.records = &outbox{direct: m.out}
 		}
-		w.public.store(w)
+		w.public.store(w, false)
 		m.workers = append(m.workers, w)
 	}
 	return m

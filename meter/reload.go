@@ -43,6 +43,7 @@ func (m *Meter) Reload(c Change) error {
 	for _, rs := range c.RuleSets {
 		m.names = append(m.names, rs.Name)
 	}
+	m.carry(r.old, c.RuleSets, r.goneHits)
 	m.cfg.RuleSets, m.cfg.Filter, m.cfg.Sample, m.cfg.Selector = c.RuleSets, c.Filter, c.Sample, r.Selector
 	for _, b := range r.gone.Books(r.goneNames) {
 		m.earlier = withBook(m.earlier, b)
@@ -62,6 +63,7 @@ type reload struct {
 	old       []*rules.RuleSet
 	share     exchanger // of the new rule sets
 	gone      Totals    // of the rule sets that end
+	goneHits  []ruleSetHits
 	goneNames []string
 }
 
@@ -150,7 +152,7 @@ func (r *reload) swap(l *liveWorker) {
 	if r.Sample != r.m.cfg.Sample {
 		l.sampler = newSampler(r.Sample, l.seed[0]+uint64(l.id))
 	}
-	l.public.store(l.worker)
+	l.public.store(l.worker, true)
 }
 
 // endingLane is a worker's part of a rule set that ends.
@@ -184,9 +186,10 @@ func (r *reload) force(l *liveWorker) {
 
 // settle accounts for what has ended, and tells the new exporters to the worker.
 func (r *reload) settle(l *liveWorker) {
-	left := Totals{}
+	left, lanes := Totals{}, []lane(nil)
 	for i := range l.ending {
 		e := &l.ending[i]
+		lanes = append(lanes, e.lane)
 		left.RuleSets, left.Reserves = append(left.RuleSets, e.table.Counts), append(left.Reserves, e.table.Reserves())
 		left.since = append(left.since, e.since)
 	}
@@ -199,6 +202,7 @@ func (r *reload) settle(l *liveWorker) {
 	if len(left.RuleSets) > 0 {
 		left.countUntil(l.ending[0].until)
 		r.gone.add(&left)
+		r.goneHits = append(r.goneHits, hitsOf(lanes)...)
 	}
 	l.ending = nil
 }

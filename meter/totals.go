@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
@@ -240,13 +241,17 @@ func (t *Totals) balance(i int) (read, sum uint64) {
 // published is a worker's account as others may read it while the worker goes
 // on: copied once a piece of work.
 type published struct {
-	mu sync.Mutex
-	t  Totals
+	mu     sync.Mutex
+	t      Totals
+	hits   []ruleSetHits
+	hitsAt time.Time // when they were copied: less often
 }
 
-func (p *published) store(w *worker) {
+// store copies the account; all of it, also what is copied less often, with all.
+func (p *published) store(w *worker, all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.storeHits(w, time.Now(), all)
 	sets, reserves, began := p.t.RuleSets[:0], p.t.Reserves[:0], p.t.since[:0]
 	p.t = w.count
 	p.t.Clock = w.clock

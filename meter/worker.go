@@ -76,7 +76,7 @@ func (w *worker) do(j *work) {
 		w.runTables()
 		w.settle()
 	}
-	w.public.store(w)
+	w.public.store(w, j.kind == finish)
 }
 
 // frames decodes the worker's own frames and gives them to the tables, run by

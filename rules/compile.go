@@ -1,6 +1,10 @@
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"gopkg.in/yaml.v3"
+)
 
 type opcode uint8
 
@@ -22,7 +26,7 @@ const (
 	opSet                    // put a number into a computed attribute or variable
 	opMeasure                // measure the quantities of lo
 	opJump                   //
-	opCount                  //
+	opCount                  // these three end the pass; pool is the number of the rule
 	opIgnore                 //
 	opNoMatch                //
 	opCall                   // go on at yes, and come back behind it
@@ -68,19 +72,19 @@ type compiler struct {
 	*Program
 	labels  []int32 // label → instruction
 	pooled  map[*prefixList]int32
-	spansAt map[*span]int32     // spans → where they are in the pool, as spans or as a bitmap
-	copies  map[valuesID]int    // tables that values are in
-	ends    map[*rule]int32     // blocks → label behind their list
-	starts  map[*instance]int32 // what is called → label
-	called  []*instance         // in the order of starts
+	spansAt map[*span]int32       // spans → where they are in the pool, as spans or as a bitmap
+	copies  map[valuesID]int      // tables that values are in
+	ends    map[*rule]int32       // blocks → label behind their list
+	starts  map[*instance]int32   // what is called → label
+	called  []*instance           // in the order of starts
+	numbers map[*yaml.Node]uint16 // of rules that decide
 }
 
 // compile returns the Program of checked rules.
 func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
-	p := &Program{nets: nets, names: n.list, distributions: n.distributions()}
+	p := &Program{nets: nets, names: n.list, source: rules, distributions: n.distributions()}
 	p.setOrient(o)
-	c := &compiler{Program: p, pooled: map[*prefixList]int32{}, spansAt: map[*span]int32{}, copies: map[valuesID]int{},
-		ends: map[*rule]int32{}, starts: map[*instance]int32{}}
+	c := newCompiler(p)
 	c.rules(rules)
 	c.emit(instr{op: opNoMatch})
 	for i := 0; i < len(c.called); i++ {
@@ -88,19 +92,29 @@ func compile(rules []*rule, nets *Networks, n *names, o Orient) *Program {
 		c.rules(c.called[i].rules)
 		c.emit(instr{op: opReturn})
 	}
-	for i := range p.code {
-		in := &p.code[i]
-		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
-	}
-	for _, d := range p.dispatches {
-		for i, label := range d.starts {
-			d.starts[i] = c.labels[label]
-		}
-	}
+	c.link()
 	p.findLive()
 	p.leads = leadsOf(rules)
 	p.fused, p.conversational = isFused(rules), isConversational(rules)
 	return p
+}
+
+func newCompiler(p *Program) *compiler {
+	return &compiler{Program: p, pooled: map[*prefixList]int32{}, spansAt: map[*span]int32{}, copies: map[valuesID]int{},
+		ends: map[*rule]int32{}, starts: map[*instance]int32{}}
+}
+
+// link puts the places of labels into jumps.
+func (c *compiler) link() {
+	for i := range c.code {
+		in := &c.code[i]
+		in.yes, in.no = c.labels[in.yes], c.labels[in.no]
+	}
+	for _, d := range c.dispatches {
+		for i, label := range d.starts {
+			d.starts[i] = c.labels[label]
+		}
+	}
 }
 
 // label makes a label that is yet to be placed; 0 is never one.
@@ -157,21 +171,7 @@ func (c *compiler) rule(r *rule) {
 }
 
 func (c *compiler) body(r *rule) {
-	if r.explicit {
-		c.emit(instr{op: opMark})
-	}
-	if r.matched.Node != nil {
-		c.matched(r.cond)
-	}
-	for _, s := range r.saves {
-		c.save(s)
-	}
-	for _, s := range r.sets {
-		c.emit(instr{op: opSet, get: s.field.from[0].get, attr: s.field.attr, lo: uint64(s.value)})
-	}
-	if r.measures != nil {
-		c.measure(r.measures)
-	}
+	c.effects(r)
 	if r.call != nil {
 		c.call(r)
 	}
@@ -185,11 +185,11 @@ func (c *compiler) body(r *rule) {
 	case doLeave:
 		c.branch(instr{op: opJump}, c.ends[r.leave], c.ends[r.leave])
 	case doCount:
-		c.emit(instr{op: opCount})
+		c.emit(instr{op: opCount, pool: c.number(r)})
 	case doIgnore:
-		c.emit(instr{op: opIgnore})
+		c.emit(instr{op: opIgnore, pool: c.number(r)})
 	case doNoMatch:
-		c.emit(instr{op: opNoMatch})
+		c.emit(instr{op: opNoMatch, pool: c.number(r)})
 	}
 }
 
@@ -220,6 +220,25 @@ func (c *compiler) measure(list []Quantity) {
 		in.lo |= 1 << q
 	}
 	c.emit(in)
+}
+
+// effects is what a rule that matches does before any other is tried.
+func (c *compiler) effects(r *rule) {
+	if r.explicit {
+		c.emit(instr{op: opMark})
+	}
+	if r.matched.Node != nil {
+		c.matched(r.cond)
+	}
+	for _, s := range r.saves {
+		c.save(s)
+	}
+	for _, s := range r.sets {
+		c.emit(instr{op: opSet, get: s.field.from[0].get, attr: s.field.attr, lo: uint64(s.value)})
+	}
+	if r.measures != nil {
+		c.measure(r.measures)
+	}
 }
 
 func (c *compiler) save(s saved) {

@@ -227,7 +227,13 @@ type Match struct {
 	Measures Quantities
 
 	Class Class // of the packet as it was sent
-	Key   Key   // valid if Verdict is Counted
+
+	// Rule is the number of the rule that decided (Program.Deciders), Turned
+	// that of the rule whose nomatch made the second pass; EndOfRules where
+	// that was the end of the list, or there was no second pass.
+	Rule, Turned uint16
+
+	Key Key // valid if Verdict is Counted
 
 	// Foreign is what of Key is not the packet's own: constants of the rules,
 	// and numbers of which a mask left a part (what is left of addresses and

@@ -21,6 +21,7 @@ type state struct {
 	depth    uint8 // of stack
 	stack    [maxCalls]int32
 	measures Quantities
+	rule     uint16 // number of the rule that ended the pass
 	vars     [maxVars]uint16
 	nest     *Nest // nil if the Program does not look inside
 	found    candidates
@@ -56,11 +57,12 @@ func (p *Program) match(s *state, m *Match) {
 	m.Class = s.trail.class(p.nets, h, s.end)
 	first := p.swapsFirst(h, m.Class)
 	verdict := p.try(s, m.Class, first)
+	m.Turned = EndOfRules
 	if verdict == NoMatch {
-		s.second = true
+		m.Turned, s.second = s.rule, true
 		verdict = p.try(s, m.Class, !first)
 	}
-	m.Verdict, m.Constant = verdict, !s.varies
+	m.Verdict, m.Constant, m.Rule = verdict, !s.varies, s.rule
 	m.Swapped = verdict == Counted && s.swapped == 1
 	m.Evidence, m.Foreign, m.Measures = NoEvidence, 0, 0
 	if verdict == Counted {
@@ -71,6 +73,12 @@ func (p *Program) match(s *state, m *Match) {
 
 // try runs one pass.
 func (p *Program) try(s *state, class Class, swapped bool) Verdict {
+	s.begin(class, swapped)
+	return p.run(s)
+}
+
+// begin begins a pass.
+func (s *state) begin(class Class, swapped bool) {
 	*s.key = Key{}
 	s.class, s.swapped = class, 0
 	if swapped {
@@ -78,7 +86,6 @@ func (p *Program) try(s *state, class Class, swapped bool) Verdict {
 	}
 	s.lacking, s.foreign, s.explicit, s.measures, s.depth, s.vars = 0, 0, false, 0, 0, [maxVars]uint16{}
 	s.found.by = nil
-	return p.run(s)
 }
 
 func (p *Program) setOrient(o Orient) {

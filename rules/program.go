@@ -22,10 +22,12 @@ type Program struct {
 
 	dispatches []*dispatch
 
-	nets  *Networks
-	names []string // of numbers from firstName
+	nets   *Networks
+	names  []string // of numbers from firstName
+	source []*rule  // what it was compiled from, for an Explainer
 
 	distributions Distributions
+	deciders      []Decider // by number, less one
 
 	leads          []lead // for the kernel
 	fused          bool
@@ -96,10 +98,13 @@ func (p *Program) run(s *state) Verdict {
 			s.explicit = true
 		case opJump:
 		case opCount:
+			s.rule = uint16(in.pool)
 			return s.count()
 		case opIgnore:
+			s.rule = uint16(in.pool)
 			return Ignored
 		case opNoMatch:
+			s.rule = uint16(in.pool)
 			return NoMatch
 		case opCall:
 			s.stack[s.depth%maxCalls] = pc + 1

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"flowmeter/meter/conf"
 )
 
@@ -79,7 +81,11 @@ func Default(nets *Networks) *RuleSet {
 func defaultRules() []*rule {
 	ip := func(name string) *cond { return &cond{kind: exprHas, field: fieldByName(name)} }
 	neither := &cond{kind: exprNot, kids: []*cond{{kind: exprOr, kids: []*cond{ip("ip"), ip("ipv6")}}}}
-	return []*rule{{cond: neither, do: doIgnore}, {do: doCount}}
+	c := &conf.Collector{File: DefaultName}
+	at := func(line int, text string) conf.Value {
+		return conf.Value{Node: &yaml.Node{Kind: scalarNode, Value: text, Line: line, Column: 1}, C: c}
+	}
+	return []*rule{{at: at(1, ""), where: at(1, "!(ip || ipv6)"), cond: neither, do: doIgnore}, {at: at(2, ""), do: doCount}}
 }
 
 const maxRuleSets = 256

@@ -178,22 +178,29 @@ func (c *compiler) elsewhere(in instr) instr {
 // elsewhere makes a test of another packet than the one at hand.
 func (p *Program) elsewhere(in *instr, s *state) bool {
 	test := &p.tests[in.pool]
+	there, ok := s.within(test.need)
+	need := test.need &^ elsewhere
+	return ok && there.have&need == need && (test.op == opHas || p.wanted(test, &there) != test.not)
+}
+
+// within returns the state as it is for another packet of the nest, or for the
+// tunnel's header; false if there is none.
+func (s *state) within(need have) (state, bool) {
 	if s.nest == nil {
-		return false
+		return state{}, false
 	}
 	there := *s
-	switch need := test.need; {
+	switch {
 	case need&ofOuter != 0:
 		there.h, there.have = s.nest.Outer, haveOf(s.nest.Outer)
 	case need&ofTunnel != 0:
 		there.have = haveOfTunnel(s.nest.Tunnel)
 	case s.nest.Tunnel.Depth == 0:
-		return false
+		return state{}, false
 	default:
 		there.h, there.have = s.nest.Inner, haveOf(s.nest.Inner)
 	}
-	need := test.need &^ elsewhere
-	return there.have&need == need && (test.op == opHas || p.wanted(test, &there) != test.not)
+	return there, true
 }
 
 // saveTunnel puts a number of a tunnel's header into the key.

@@ -11,7 +11,8 @@ import (
 
 type checkCmd struct {
 	meterFlags
-	Diff string `placeholder:"OLD" help:"Say what becomes of each part of the configuration OLD when a running meter reloads the one of --config."`
+	Program bool   `help:"Print the compiled program of each rule set."`
+	Diff    string `placeholder:"OLD" help:"Say what becomes of each part of the configuration OLD when a running meter reloads the one of --config."`
 }
 
 // Help is shown below the usage.
@@ -41,6 +42,11 @@ func (c *checkCmd) Run(a *app) error {
 		return usageError{err}
 	}
 	a.warn(s.Warnings)
+	for _, rs := range s.Meter.RuleSets {
+		for _, one := range append([]*rules.RuleSet{rs}, rs.Reserves()...) {
+			a.warn(one.Lint())
+		}
+	}
 	meter.New(s.Meter, out.meterExporters())
 	if c.Diff != "" {
 		return c.compare(a, s, &section)
@@ -85,7 +91,13 @@ func (c *checkCmd) describe(a *app, s *meter.Settings, out *outputs, section *ex
 	fmt.Fprintf(a.stdout, "home: %s\n", strings.Join(home, ", "))
 	for _, rs := range s.Meter.RuleSets {
 		fmt.Fprintf(a.stdout, "rule set %s\n", describeRuleSet(rs))
+		if u := rs.Unbounded(); u != nil {
+			fmt.Fprintf(a.stdout, "  keys without a bound: %s of anybody (%v)\n", u.Name, u.At)
+		}
 		describeOverload(a.stdout, rs.Overload)
+		if c.Program {
+			rs.Program.List(a.stdout)
+		}
 	}
 	for _, q := range out.queues {
 		fmt.Fprintf(a.stdout, "exporter %s\n", q.Name())

@@ -337,7 +337,7 @@ func TestRecipes(t *testing.T) {
 			if status, _, stderr := meterRun(t, "check", "--rules", file); status != exitOK || stderr != "" {
 				t.Errorf("check: status %d: %s", status, stderr)
 			}
-			status, stdout, stderr := meterRun(t, "read", "-q", "--rules", file, "-o", "-", traces+"office.pcapng")
+			status, stdout, stderr := meterRun(t, "read", "-q", "--rules", file, "-o", "-", traces+"office.pcapng", traces+"sip.pcap", traces+"vlan.pcap")
 			if status != exitOK || stderr != "" || strings.Count(stdout, "\n") < 2 {
 				t.Errorf("read: status %d, %d records: %s", status, strings.Count(stdout, "\n"), stderr)
 			}

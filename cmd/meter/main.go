@@ -39,6 +39,7 @@ type cli struct {
 	Read     readCmd     `cmd:"" help:"Meter trace files and print their flows."`
 	Run      runCmd      `cmd:"" help:"Meter the inputs of a configuration and serve metrics."`
 	Check    checkCmd    `cmd:"" help:"Check a configuration and say what would run."`
+	Explain  explainCmd  `cmd:"" help:"Say for packets of trace files which rules were tried and why they were counted."`
 	Collect  collectCmd  `cmd:"" help:"Receive IPFIX or NetFlow and print it as JSON lines."`
 	Srl2yaml srl2yamlCmd `cmd:"" name:"srl2yaml" help:"Translate a program in SRL (RFC 2723) into rules."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -16,13 +16,15 @@ import (
 type readCmd struct {
 	meterFlags
 	outputFlags
-	Top      int           `default:"10" help:"Print this many of the largest flows; 0 for none."`
-	Sort     string        `default:"octets" placeholder:"FIELD" help:"What the largest flows are chosen by: octets, packets, duration, start or a numeric field."`
-	Count    uint64        `help:"Stop after this many packets."`
-	Duration time.Duration `help:"Stop after this much time of the trace."`
-	Merge    bool          `help:"Read the traces together, in the order of their packets' times, not one after the other."`
-	Quiet    bool          `short:"q" help:"Print neither summary nor progress."`
-	Traces   []string      `arg:"" name:"trace" help:"Trace files (pcap, pcapng, ERF; plain or compressed), globs, or - for standard input."`
+	Top         int           `default:"10" help:"Print this many of the largest flows; 0 for none."`
+	Sort        string        `default:"octets" placeholder:"FIELD" help:"What the largest flows are chosen by: octets, packets, duration, start or a numeric field."`
+	Count       uint64        `help:"Stop after this many packets."`
+	Duration    time.Duration `help:"Stop after this much time of the trace."`
+	Merge       bool          `help:"Read the traces together, in the order of their packets' times, not one after the other."`
+	Against     string        `placeholder:"FILE" help:"Meter nothing, but compare the rule sets with those of FILE: which packets and octets go from where to where."`
+	RulesReport bool          `help:"Print how many packets and octets each rule decided, and which decided none."`
+	Quiet       bool          `short:"q" help:"Print neither summary nor progress."`
+	Traces      []string      `arg:"" name:"trace" help:"Trace files (pcap, pcapng, ERF; plain or compressed), globs, or - for standard input."`
 }
 
 // Help is shown below the usage.
@@ -53,6 +55,9 @@ func (c *readCmd) Run(a *app) error {
 	if missing != nil {
 		a.partial(missing)
 	}
+	if c.Against != "" {
+		return c.compare(a, settings, paths)
+	}
 	out := newOutputs(false, a.log)
 	var largest bytes.Buffer // shown below the account
 	if c.Top > 0 && !c.Quiet {
@@ -77,6 +82,9 @@ func (c *readCmd) Run(a *app) error {
 		var account bytes.Buffer
 		a := m.Account()
 		printSummary(&account, &a)
+		if c.RulesReport {
+			printRules(&account, meter.RuleReports(m))
+		}
 		account.Write(largest.Bytes())
 		_, err := account.WriteTo(report)
 		return err

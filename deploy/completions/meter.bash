@@ -12,7 +12,7 @@ _meter() {
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		read | run | check | collect | srl2yaml | version)
+		read | run | check | explain | collect | srl2yaml | version)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -45,6 +45,10 @@ _meter() {
 		;;
 	read:--sort)
 		_meter_values '' octets packets duration start
+		return
+		;;
+	read:--against)
+		_meter_values -f
 		return
 		;;
 	run:--config | run:-c)
@@ -87,6 +91,18 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
+	explain:--config | explain:-c)
+		_meter_values -f
+		return
+		;;
+	explain:--rules | explain:-r)
+		_meter_values -f
+		return
+		;;
+	explain:--orient)
+		_meter_values '' initiator perimeter first
+		return
+		;;
 	read:--home | read:--filter | read:--active | read:--idle | read:--max-flows | read:--sample | read:--workers | read:--top | read:--count | read:--duration)
 		return
 		;;
@@ -96,16 +112,19 @@ _meter() {
 	check:--home | check:--filter | check:--active | check:--idle | check:--max-flows | check:--sample | check:--workers | check:--diff)
 		return
 		;;
+	explain:--home | explain:--filter | explain:--active | explain:--idle | explain:--max-flows | explain:--sample | explain:--workers | explain:--packet | explain:--show | explain:--flow | explain:--count | explain:--duration)
+		return
+		;;
 	collect:--enterprise)
 		return
 		;;
 	esac
 	case $command:$cur in
 	:*)
-		mapfile -t COMPREPLY < <(compgen -W 'read run check collect srl2yaml version --help' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'read run check explain collect srl2yaml version --help' -- "$cur")
 		;;
 	read:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --quiet -q --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --against --rules-report --quiet -q --help -h' -- "$cur")
 		;;
 	read:*)
 		_meter_values -f
@@ -114,7 +133,13 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
 		;;
 	check:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --diff --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --program --diff --help -h' -- "$cur")
+		;;
+	explain:-*)
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --packet --show --flow --json --all --count --duration --merge --help -h' -- "$cur")
+		;;
+	explain:*)
+		_meter_values -f
 		;;
 	collect:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--enterprise --help -h' -- "$cur")

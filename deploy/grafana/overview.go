@@ -44,6 +44,13 @@ func overview() Dashboard {
 				quantiles("Octets per second of a flow", "meter_flow_octets_per_second", "Bps", ""),
 				quantiles("Packets per second of a flow", "meter_flow_packets_per_second", "pps", ""),
 			}},
+			{"Rules", []Panel{
+				{Title: "Bits per second by the rule that decided", Unit: "bps", Queries: []Query{{byRule("meter_rule_octets_total") + " * 8)", "{{rule}}"}},
+					Help: "The ten with most. Packets of long flows come at every active timeout."},
+				{Title: "Packets per second by the rule that decided", Unit: "pps", Queries: []Query{{byRule("meter_rule_packets_total") + ")", "{{rule}}"}}},
+				{Title: "Packets per second tried the other way round", Unit: "pps", Queries: []Query{{byRule("meter_rule_turned_packets_total") + ")", "{{rule}}"}},
+					Help: "By the rule whose nomatch did so."},
+			}},
 		},
 	}
 }
@@ -55,4 +62,9 @@ func quantiles(title, family, unit, help string) Panel {
 			`_bucket{instance=~"$instance", ruleset="$ruleset"}[$__rate_interval])))`, name + " {{direction}}"}
 	}
 	return Panel{Title: title, Unit: unit, Help: help, Queries: []Query{of("0.5", "half"), of("0.95", "95 of 100")}}
+}
+
+// byRule is the beginning of a query for the rules with most.
+func byRule(metric string) string {
+	return "topk(10, sum by (rule) (rate(" + metric + `{instance=~"$instance", ruleset="$ruleset"}[$__rate_interval]))`
 }

@@ -51,6 +51,7 @@ type Collector struct {
 	File     string
 	Errors   Errors
 	Warnings Errors
+	Forms    Forms // nil: they are not kept
 }
 
 // Err returns the errors found, sorted by position, or nil.
@@ -58,12 +59,12 @@ func (c *Collector) Err() error {
 	if len(c.Errors) == 0 {
 		return nil
 	}
-	c.Errors.sort()
+	c.Errors.Sort()
 	return c.Errors
 }
 
-// sort puts mistakes in the order of each file.
-func (es Errors) sort() {
+// Sort puts mistakes in the order of each file.
+func (es Errors) Sort() {
 	slices.SortStableFunc(es, func(a, b Error) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col)
 	})
@@ -71,7 +72,7 @@ func (es Errors) sort() {
 
 // Warned returns the warnings, sorted by position.
 func (c *Collector) Warned() Errors {
-	c.Warnings.sort()
+	c.Warnings.Sort()
 	return c.Warnings
 }
 
@@ -166,6 +167,7 @@ type Fields map[string]func(Value)
 
 // Map reads a mapping, key by key. Unknown and repeated keys are errors.
 func (v Value) Map(fields Fields) {
+	v.askedKeys(fields)
 	if v.Kind != yaml.MappingNode {
 		v.Errorf("write key: value lines", "expected a mapping, found %s", v.describe())
 		return
@@ -188,6 +190,7 @@ func (v Value) Map(fields Fields) {
 
 // Pairs calls f for each key and value of a mapping, in order.
 func (v Value) Pairs(f func(key, val Value)) {
+	v.asked(func(f *Form) { f.Pairs = true })
 	if v.Kind != yaml.MappingNode {
 		v.Errorf("write key: value lines", "expected a mapping, found %s", v.describe())
 		return
@@ -199,6 +202,7 @@ func (v Value) Pairs(f func(key, val Value)) {
 
 // Each calls f for each item of a list.
 func (v Value) Each(f func(Value)) {
+	v.asked(func(f *Form) { f.List = true })
 	if v.Kind != yaml.SequenceNode {
 		v.Errorf("write a list: [a, b] or lines that begin with -", "expected a list, found %s", v.describe())
 		return
@@ -220,6 +224,7 @@ func (v Value) Strings() []string {
 
 // Str reads a scalar as text, whatever it looks like.
 func (v Value) Str() string {
+	v.asked(func(f *Form) { f.Text = true })
 	if v.Kind != yaml.ScalarNode {
 		v.Errorf("", "expected text, found %s", v.describe())
 		return ""
@@ -229,6 +234,7 @@ func (v Value) Str() string {
 
 // Int reads an integer from lo to hi. 0x and _ are understood.
 func (v Value) Int(lo, hi int64) int64 {
+	v.asked(func(f *Form) { f.Range = []int64{lo, hi} })
 	n, err := strconv.ParseInt(v.Value, 0, 64)
 	if v.Kind != yaml.ScalarNode || err != nil {
 		v.Errorf("", "expected an integer, found %s", v.describe())
@@ -243,6 +249,7 @@ func (v Value) Int(lo, hi int64) int64 {
 
 // Bool reads true or false.
 func (v Value) Bool() bool {
+	v.asked(func(f *Form) { f.Truth = true })
 	if v.Kind != yaml.ScalarNode || v.Tag != "!!bool" {
 		v.Errorf("write true or false", "expected true or false, found %s", v.describe())
 		return false
@@ -252,6 +259,7 @@ func (v Value) Bool() bool {
 
 // Duration reads a duration with its unit, from lo to hi.
 func (v Value) Duration(lo, hi time.Duration) time.Duration {
+	v.asked(func(f *Form) { f.Duration = true })
 	d, err := time.ParseDuration(v.Value)
 	if v.Kind != yaml.ScalarNode || err != nil {
 		v.Errorf("write a number with its unit: 500ms, 15s, 5m, 1h30m", "expected a duration, found %s", v.describe())
@@ -269,6 +277,7 @@ var sizeUnits = map[string]int64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, 
 // Size reads a number of octets, with its unit (KiB, MiB, GiB, TiB) or without,
 // from lo to hi.
 func (v Value) Size(lo, hi int64) int64 {
+	v.asked(func(f *Form) { f.Size = true })
 	number := strings.TrimRight(v.Value, "BKMGTi")
 	unit, known := sizeUnits[v.Value[len(number):]]
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
@@ -285,6 +294,7 @@ func (v Value) Size(lo, hi int64) int64 {
 
 // Percent reads a whole number of per cent with its sign, from lo to hi.
 func (v Value) Percent(lo, hi int) int {
+	v.asked(func(f *Form) { f.Percent = true })
 	number, signed := strings.CutSuffix(v.Value, "%")
 	n, err := strconv.Atoi(number)
 	if v.Kind != yaml.ScalarNode || !signed || err != nil {
@@ -300,6 +310,7 @@ func (v Value) Percent(lo, hi int) int {
 
 // Enum reads one of the given words and returns its index.
 func (v Value) Enum(words ...string) int {
+	v.asked(func(f *Form) { f.Words = words })
 	i := slices.Index(words, v.Value)
 	if v.Kind != yaml.ScalarNode || i < 0 {
 		v.Errorf("one of: "+strings.Join(words, ", "), "unknown value %s", v.describe())

@@ -34,6 +34,7 @@ func (t *Table) Apply(seen []Sighting) {
 	for i := range seen {
 		s := &seen[i]
 		rec, way := t.locate(&s.Packet, &s.Match)
+		t.hits.add(t.hits.of(&s.Match), s.Packet.octets())
 		if rec < 0 {
 			t.turnAway(&s.Packet)
 			continue

@@ -19,16 +19,17 @@ type line struct {
 	answers [4]answer // by variant
 	flow    [2]int32  // flow of what each end sends, by Packet.dir
 	serial  [2]uint32
+	rules   [2]pair // and what answered for it
 }
 
 // answer is what the rules say of one variant of a conversation's packets:
 // verdict + 1 in bits 0 to 2 (0: not known), class in bits 3 to 5, way in
-// bit 6, and in bit 7 whether line.flow is this variant's.
+// bit 6, and in bit 7 whether what the line has by Packet.dir is this variant's.
 type answer uint8
 
 const (
-	answerWay  answer = 1 << 6
-	answerFlow answer = 1 << 7
+	answerWay   answer = 1 << 6
+	answerClaim answer = 1 << 7
 )
 
 func newAnswer(v rules.Verdict, c rules.Class) answer {

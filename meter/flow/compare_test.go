@@ -50,6 +50,7 @@ func compareWithModel(ds []*driver, steps []step) {
 		d.Helper()
 		d.runAll(steps)
 		d.finish(want, &m.sum)
+		d.finishHits(m.hits)
 	}
 }
 
@@ -166,6 +167,27 @@ func (d *driver) finish(want []Record, counts *Counts) {
 		d.Fatalf("rule set %q, cache %d: counts\nmodel %+v\ntable %+v", d.cfg.RuleSet.Name, d.cfg.CacheSize, *counts, d.Counts)
 	}
 	d.Counts, d.records = Counts{}, d.records[:0]
+}
+
+// finishHits compares what each pair of rules counted, once all records are out.
+func (d *driver) finishHits(want map[[2]uint16]Hit) {
+	d.Helper()
+	var got []Hit
+	d.Hits(func(_ *RuleSet, hits []Hit) { got = hits })
+	for _, h := range got {
+		if want[[2]uint16{h.Turned, h.Rule}] != h {
+			d.Fatalf("rule set %q, cache %d: hits\nmodel %v\ntable %v", d.cfg.RuleSet.Name, d.cfg.CacheSize, want, got)
+		}
+	}
+	if len(got) != len(want) {
+		d.Fatalf("rule set %q, cache %d: hits of %d pairs, not %d", d.cfg.RuleSet.Name, d.cfg.CacheSize, len(got), len(want))
+	}
+	for i := range d.hits.all {
+		if d.hits.owed[i] != (Hit{}) {
+			d.Fatalf("rule set %q: owed %+v", d.cfg.RuleSet.Name, d.hits.owed[i])
+		}
+		d.hits.all[i].Packets, d.hits.all[i].Octets = 0, 0
+	}
 }
 
 // difference names the fields in which two records differ.

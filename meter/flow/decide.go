@@ -18,10 +18,13 @@ func (t *Table) decide(p *Packet) {
 	m, created := &t.match, t.Counts.Created
 	rec, way := t.locate(p, m)
 	if rec < 0 {
+		t.hits.add(t.asked, p.octets())
 		t.turnAway(p)
 		return
 	}
-	t.count(rec, t.store.hotAt(rec), p, way, m.Class)
+	h := t.store.hotAt(rec)
+	t.credit(rec, h, p, way)
+	t.count(rec, h, p, way, m.Class)
 	switch known := created == t.Counts.Created; {
 	case !isIP || t.fused:
 	case m.Constant:
@@ -43,24 +46,40 @@ func (t *Table) recall(p *Packet) bool {
 		return false
 	}
 	if a.verdict() != rules.Counted {
+		if a&answerClaim == 0 {
+			return false
+		}
 		t.tally(a.verdict(), p)
+		t.hits.add(l.rules[p.dir], p.octets())
 		return true
 	}
 	rec := l.flow[p.dir]
 	h := t.store.hotAt(rec)
-	if a&answerFlow == 0 || h.serial != l.serial[p.dir] {
+	if a&answerClaim == 0 || h.serial != l.serial[p.dir] {
 		return false
 	}
 	if !t.settle(rec, p.Clock, p.startsTCP()) {
 		return false
 	}
+	t.hits.add(l.rules[p.dir], p.octets())
 	t.count(rec, h, p, a.way(), a.class())
 	return true
 }
 
+// remember notes that a packet is not counted.
 func (t *Table) remember(p *Packet, a answer) {
 	if l := t.cache.line(p); l != nil {
-		l.answers[t.variant(p)] = a
+		t.claim(l, p)
+		l.answers[t.variant(p)] = a | answerClaim
+	}
+}
+
+// claim notes which rules answered. If others answered for the other variant that is
+// sent the same way, it gives up its claim.
+func (t *Table) claim(l *line, p *Packet) {
+	if l.rules[p.dir] != t.asked {
+		l.answers[t.variant(p)^1] &^= answerClaim
+		l.rules[p.dir] = t.asked
 	}
 }
 
@@ -72,8 +91,9 @@ func (t *Table) rememberFlow(p *Packet, m *rules.Match, rec int32, way Way) {
 		return
 	}
 	v := t.variant(p)
-	l.answers[v^1] &^= answerFlow
-	l.answers[v] = newAnswer(m.Verdict, m.Class) | answerFlow | answer(way)<<6
+	l.answers[v^1] &^= answerClaim
+	l.rules[p.dir] = t.asked
+	l.answers[v] = newAnswer(m.Verdict, m.Class) | answerClaim | answer(way)<<6
 	l.flow[p.dir] = rec
 	l.serial[p.dir] = t.store.hotAt(rec).serial
 }

@@ -31,9 +31,7 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 		low = low.Reverse()
 	}
 	h.answers = uint8(low-rules.In) << classShift
-	if m.Constant {
-		h.answers |= 1 << t.variant(p)
-	}
+	*t.store.pairsAt(rec) = [2]pair{}
 	t.index.insert(p.hash, rec)
 	return rec
 }
@@ -144,7 +142,7 @@ func (t *Table) count(rec int32, h *hot, p *Packet, way Way, class rules.Class) 
 		h.minTTL[way] = min(h.minTTL[way], p.TTL)
 		h.maxTTL[way] = max(h.maxTTL[way], p.TTL)
 	}
-	if p.Layers&packet.HasTCP != 0 {
+	if p.isTCP() {
 		t.countTCP(rec, h, p, way)
 	}
 	if h.state&measures != 0 {

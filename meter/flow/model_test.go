@@ -17,6 +17,7 @@ type model struct {
 	ended []Record
 	clock int64
 	sum   Counts
+	hits  map[[2]uint16]Hit
 }
 
 type modelFlow struct {
@@ -34,7 +35,7 @@ type modelFlow struct {
 }
 
 func newModel(cfg Config) *model {
-	return &model{cfg: cfg, flows: map[rules.Key]*modelFlow{}}
+	return &model{cfg: cfg, flows: map[rules.Key]*modelFlow{}, hits: map[[2]uint16]Hit{}}
 }
 
 // packet meters one packet at the given trace clock.
@@ -46,6 +47,9 @@ func (m *model) packet(h *packet.Headers, clock int64) {
 	if h.Layers&packet.HasIP != 0 {
 		octets = uint64(h.TotalLen)
 	}
+	rule := [2]uint16{match.Turned, match.Rule}
+	hit := m.hits[rule]
+	m.hits[rule] = Hit{match.Rule, match.Turned, hit.Packets + 1, hit.Octets + octets}
 	m.sum.Verdicts[match.Verdict]++
 	m.sum.VerdictOctets[match.Verdict] += octets
 	if match.Verdict != rules.Counted {

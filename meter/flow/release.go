@@ -30,6 +30,9 @@ func lastWord(a *[16]byte) uint32 { return binary.BigEndian.Uint32(a[12:]) }
 // await puts a record that has left the table among those to be released.
 func (t *Table) await(rec int32, end int64, reason EndReason) {
 	t.endings++
+	if t.fused {
+		t.payHits(rec)
+	}
 	t.ended = append(t.ended, ending{end, t.order(rec), rec, t.endings<<3 | uint32(reason)})
 }
 

@@ -28,6 +28,12 @@ var ruleFiles = []struct{ name, text string }{
 	{"measured together", `
 - {if: 'dst.port == 53', measure: [inter_arrival, bit_rate: {linear: 0..2k, buckets: 5}]}
 - {save: [dst.addr/24], measure: [packet_size, turnaround], do: count}`},
+	{"rules that share flows", `
+- {if: 'tcp && ttl == 64', do: count}
+- {if: 'src.port == 53', do: nomatch}
+- {if: 'dst.port == 53', do: count}
+- {if: 'src.addr == 10.0.0.2', do: nomatch}
+- {do: count}`},
 	{"ignore ends", `
 - {if: 'proto == 17', do: ignore}
 - {if: 'src.addr == 10.0.0.2', do: ignore}

@@ -99,6 +99,7 @@ type store struct {
 	cold  slabs[cold]
 	ends  slabs[[2]words]  // addresses of the canonical ends, IPv6 only: memory that IPv4 never touches
 	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
+	pairs slabs[[2]pair]   // only where they do not: the rules that count each direction; 0 if none does for all of it
 	keyed bool
 	next  int32 // records never used begin here
 	room  int32 // and end here
@@ -123,6 +124,7 @@ type pieces struct {
 func (s *store) hotAt(rec int32) *hot       { return s.hot.at(rec) }
 func (s *store) coldAt(rec int32) *cold     { return s.cold.at(rec) }
 func (s *store) endsAt(rec int32) *[2]words { return s.ends.at(rec) }
+func (s *store) pairsAt(rec int32) *[2]pair { return s.pairs.at(rec) }
 func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 
 // alloc returns a free record with its old content, the serial of which must
@@ -146,6 +148,8 @@ func (s *store) grow() {
 	s.ends.grow(s.memory)
 	if s.keyed {
 		s.keys.grow(s.memory)
+	} else {
+		s.pairs.grow(s.memory)
 	}
 	if s.gauges.of != nil {
 		s.gauges.ref.grow(s.memory)
@@ -208,5 +212,7 @@ func (s *store) copyTo(dst, src int32) {
 	}
 	if s.keyed {
 		*s.keyAt(dst) = *s.keyAt(src)
+	} else {
+		*s.pairsAt(dst) = *s.pairsAt(src)
 	}
 }

@@ -54,6 +54,8 @@ type Table struct {
 	emptied int      // reserves that it has been through
 	victims victims
 	match   rules.Match
+	asked   pair // of match
+	hits    hits
 	keySeed maphash.Seed
 	look    func([]wheelEntry, uint32) // t.due, bound once
 	nests   []rules.Nest               // by Packet.Place; nil if the rules do not look inside
@@ -103,6 +105,7 @@ func NewTable(cfg Config) *Table {
 		t.store.gauges = newGauges(cfg.Program.Distributions(), m)
 	}
 	t.keySeed = maphash.MakeSeed()
+	t.hits.init()
 	t.look = t.due
 	if cfg.Overload != nil {
 		t.addReserves(cfg.Overload)
@@ -166,27 +169,29 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 		return
 	}
 	h := t.store.hotAt(rec)
-	variant := t.variant(p)
-	if h.answers&(1<<variant) == 0 {
-		if t.recall(p) {
-			return
-		}
-		if t.trails && t.line < 0 {
-			t.line = t.cache.place(p)
-		}
-		if !t.ask(p) {
-			return
-		}
-		if t.match.Constant {
-			h.answers |= 1 << variant
-		}
+	known := h.answers&(1<<t.variant(p)) != 0
+	if !known && (t.recall(p) || !t.askAlong(p)) {
+		return
 	}
 	// Only now, as a packet that is not counted does not end a flow.
 	if !t.goesOn(h, p.Clock) && !t.settle(rec, p.Clock, p.startsTCP()) {
 		t.decide(p)
 		return
 	}
-	t.count(rec, h, p, h.way(p.dir), h.class(p.dir))
+	way := h.way(p.dir)
+	if !known {
+		t.credit(rec, h, p, way)
+	}
+	t.count(rec, h, p, way, h.class(p.dir))
+}
+
+// askAlong is ask of a packet of a known flow, of whose conversation a Trail is
+// kept.
+func (t *Table) askAlong(p *Packet) bool {
+	if t.trails && t.line < 0 {
+		t.line = t.cache.place(p)
+	}
+	return t.ask(p)
 }
 
 // variant numbers the cases in which packets of one five-tuple may get
@@ -234,10 +239,12 @@ func (t *Table) ask(p *Packet) bool {
 		t.program.Match(&p.Headers, p.Data, &t.match)
 	}
 	m := &t.match
+	t.asked = t.hits.of(m)
 	if m.Verdict == rules.Counted {
 		return true
 	}
 	t.tally(m.Verdict, p)
+	t.hits.add(t.asked, p.octets())
 	if m.Constant && isIP {
 		t.remember(p, newAnswer(m.Verdict, m.Class))
 	}
@@ -254,7 +261,11 @@ func (t *Table) tally(v rules.Verdict, p *Packet) {
 func (t *Table) Ignore(octets uint32) {
 	t.Counts.Verdicts[rules.Ignored]++
 	t.Counts.VerdictOctets[rules.Ignored] += uint64(octets)
+	t.hits.add(t.hits.of(&cutByKernel), octets)
 }
+
+// cutByKernel is of packets that Ignore is told of.
+var cutByKernel = rules.Match{Rule: rules.NoRule}
 
 // octets is what a packet counts for: its IP total length; a frame without IP
 // counts as on the wire.
@@ -264,6 +275,8 @@ func (p *Packet) octets() uint32 {
 	}
 	return p.WireLen
 }
+
+func (p *Packet) isTCP() bool { return p.Layers&packet.HasTCP != 0 }
 
 // startsTCP tells whether the packet asks for a new TCP connection.
 func (p *Packet) startsTCP() bool {

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestAgainst: against itself no rule set moves anything; against another, each
+// packet is in one row, and the rows of a verdict are what a run says of it.
+func TestAgainst(t *testing.T) {
+	recipes, _ := filepath.Glob("../../docs/recipes/*.yaml")
+	trace := traces + "office.pcapng"
+	first := regexp.MustCompile(`^([a-z-]+): (\d+) of (\d+) packets moved`)
+	for _, file := range recipes {
+		status, stdout, stderr := meterRun(t, "read", "-r", file, "--against", file, trace)
+		m := first.FindStringSubmatch(stdout)
+		if status != exitOK || stderr != "" || m == nil || m[2] != "0" || m[3] != "387" {
+			t.Errorf("%s against itself: status %d: %s%s", file, status, stdout, stderr)
+		}
+	}
+	_, stdout, _ := meterRun(t, "read", "-r", "../../docs/recipes/services.yaml", "--against", "../../docs/recipes/prefixes.yaml", trace)
+	for _, line := range []string{
+		`services: 385 of 387 packets moved`, `counted, kind web +counted +130`, `counted, kind ssh +counted +211`,
+		`counted, kind other +counted +40`, `counted, kind dns +counted +4`, `ignored +the same +2`,
+	} {
+		if !regexp.MustCompile(`(?m)^ *` + line).MatchString(stdout) {
+			t.Errorf("no line %q in\n%s", line, stdout)
+		}
+	}
+	if status, _, stderr := meterRun(t, "read", "-c", "../../config.example.yaml", "--against", "../../docs/recipes/dns.yaml", trace); status != exitUsage || !strings.Contains(stderr, "no rule set has the name") {
+		t.Errorf("rule sets of other names: status %d: %s", status, stderr)
+	}
+}
