@@ -88,8 +88,16 @@ func (t *Table) prefetchReady() {
 	for _, e := range t.ended[t.taken:min(t.taken+releaseAhead, t.ready)] {
 		t.lines.hot(t.store.hotAt(e.rec))
 		t.lines.cold(t.store.coldAt(e.rec))
+		t.prefetchPairs(e.rec)
 	}
 	t.lines.fetch()
+}
+
+// prefetchPairs adds the line that says which rules count a flow.
+func (t *Table) prefetchPairs(rec int32) {
+	if t.fused {
+		t.lines.add(unsafe.Pointer(t.store.pairsAt(rec)))
+	}
 }
 
 // prefetchFree asks for the record that the next new flow will get.
@@ -97,6 +105,7 @@ func (t *Table) prefetchFree() {
 	if rec := t.store.free - 1; rec >= 0 {
 		t.lines.hot(t.store.hotAt(rec))
 		t.lines.cold(t.store.coldAt(rec))
+		t.prefetchPairs(rec)
 		t.lines.fetch()
 	}
 }
