@@ -133,7 +133,7 @@ func TestUDPSurvivesRefusal(t *testing.T) {
 	}
 	c, err := net.ListenPacket("udp", addr)
 	if err != nil {
-		t.Skip("the port was taken meanwhile:", err)
+		t.Fatal("the port was taken meanwhile: ", err)
 	}
 	defer c.Close()
 	if err := u.Send([]byte("somebody")); err != nil {

@@ -56,7 +56,7 @@ func TestFilterAllocatesNothing(t *testing.T) {
 func TestReplyInlines(t *testing.T) {
 	out, err := exec.Command("go", "build", "-gcflags=-m", ".").CombinedOutput()
 	if err != nil {
-		t.Skipf("cannot build: %v", err)
+		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, name := range []string{"(*Program).Reply", "(*Program).Fused", "(*state).addr", "getter.way"} {
 		if !strings.Contains(string(out), "can inline "+name) {

@@ -20,6 +20,8 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+
+	"flowmeter/meter/lab"
 )
 
 // traceFiles returns the paths of all captures of METER_TRACES.
@@ -41,10 +43,7 @@ func traceFiles(t *testing.T) (dir string, paths []string) {
 // does not read has its reason.
 func TestTracesAgainstCapinfos(t *testing.T) {
 	dir, paths := traceFiles(t)
-	capinfos, err := exec.LookPath("capinfos")
-	if err != nil {
-		t.Skip("no capinfos on the PATH")
-	}
+	capinfos := lab.Tool(t, "capinfos")
 	want := capinfosCounts(t, capinfos, paths)
 	compared := 0
 	for _, path := range paths {
@@ -196,10 +195,7 @@ func capinfosCounts(t *testing.T, capinfos string, paths []string) map[string]in
 // formats with more than one of each.
 func TestTracesAgainstTshark(t *testing.T) {
 	dir, paths := traceFiles(t)
-	tshark, err := exec.LookPath("tshark")
-	if err != nil {
-		t.Skip("no tshark on the PATH")
-	}
+	tshark := lab.Tool(t, "tshark")
 	compared := 0
 	for _, path := range paths {
 		if !strings.Contains(path, ".pcapng") && !strings.Contains(path, ".erf") {

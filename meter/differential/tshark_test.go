@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // options make tshark look at each frame by itself, as a meter does, and take
@@ -23,16 +25,10 @@ var options = []string{
 // tshark runs the program with a configuration folder of its own.
 type tshark struct{ config string }
 
-// newTshark ends the test where there is no tshark: as a failure if the
-// environment says that the test must be run.
+// newTshark ends the test where there is no tshark.
 func newTshark(t *testing.T) tshark {
 	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("tshark is not on the PATH")
-		}
-		t.Skip("tshark is not on the PATH (a failure where CI is set)")
-	}
+	lab.Tool(t, "tshark")
 	return tshark{t.TempDir()}
 }
 

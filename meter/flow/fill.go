@@ -154,8 +154,7 @@ func (r *Record) fillFromFirst(c *cold) {
 	}
 	if c.link&linkVLAN != 0 {
 		r.First.VLAN = c.vlan[0]
-		r.Has |= HasVLANPrio
-		r.Has |= HasVLAN
+		r.Has |= HasVLAN | HasVLANPrio
 	}
 	if c.link&linkVLAN2 != 0 {
 		r.First.VLAN2 = c.vlan[1]

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // tsharkFields are asked of tshark for each frame, the first occurrence of each.
@@ -33,9 +35,7 @@ var tsharkOptions = []string{
 // TestTshark compares Decode with tshark over every frame of every trace, put
 // together to one trace per link type. Each difference must have its rule.
 func TestTshark(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not on the PATH")
-	}
+	lab.Tool(t, "tshark")
 	if testing.Short() {
 		t.Skip("tshark takes its time")
 	}

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"maps"
 	"net/netip"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmeter/meter/lab"
 )
 
 // tunnelFields are asked of tshark for each frame, all occurrences of each.
@@ -22,9 +23,7 @@ var tunnelFields = []string{
 // trace and of TestOpen: how many IP headers there are within each other, the addresses and
 // ports of the innermost, the numbers of the tunnels.
 func TestTunnelTshark(t *testing.T) {
-	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("tshark is not on the PATH")
-	}
+	lab.Tool(t, "tshark")
 	if testing.Short() {
 		t.Skip("tshark takes its time")
 	}
