@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 	"testing"
 )
 
@@ -219,13 +218,4 @@ func samples() map[string]*sample {
 		}
 	}
 	return all
-}
-
-// traces returns the folder of captures that METER_TRACES names.
-func traces(t *testing.T) string {
-	dir := os.Getenv("METER_TRACES")
-	if dir == "" {
-		t.Skip("METER_TRACES names no folder of captures")
-	}
-	return dir
 }

@@ -24,11 +24,21 @@ import (
 	"flowmeter/meter/lab"
 )
 
-// traceFiles returns the paths of all captures of METER_TRACES.
+// noTraces are the kinds of files that stand beside captures.
+var noTraces = []string{".md", ".sh", ".awk", ".tsv", ".txt", ".srl", ".yaml", ""}
+
+// traceFiles returns the paths of all captures of METER_TRACES or, where that
+// names no folder, of testdata, but for those made to be damaged.
 func traceFiles(t *testing.T) (dir string, paths []string) {
-	dir = traces(t)
+	if dir = os.Getenv("METER_TRACES"); dir == "" {
+		dir = filepath.Join("..", "..", "testdata")
+	}
+	damaged := filepath.Join("..", "..", "testdata", "damaged")
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && filepath.Ext(path) != ".md" {
+		if path == damaged {
+			return fs.SkipDir
+		}
+		if err == nil && d.Type().IsRegular() && !slices.Contains(noTraces, filepath.Ext(path)) {
 			paths = append(paths, path)
 		}
 		return err
