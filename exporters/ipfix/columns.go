@@ -104,7 +104,7 @@ func column(f *flow.Field, w flow.Way, enterprise uint32, h flow.Has) wire.Colum
 	case w == flow.Reverse:
 		pen = reversePEN
 	}
-	c := wire.NewColumn(f, w, id, pen)
+	c := wire.NewColumn(f, w, h, id, pen)
 	if size, ok := reduced[f.Name]; ok {
 		c.Size = size
 	}

@@ -68,28 +68,28 @@ func (l *layout) columns(h flow.Has) []wire.Column {
 		f := &l.fields[i]
 		switch {
 		case f.NeedsOf(flow.Forward)&^h == 0:
-			cols = append(cols, l.column(f, both))
+			cols = append(cols, l.column(f, h, both))
 		case h&(flow.HasICMP4|flow.HasICMP6) != 0 && h&(flow.HasSrcPort|flow.HasDstPort) == 0:
 			cols = append(cols, icmpPort(f.V9)...)
 		}
 		if both && f.V9Reverse != 0 && f.NeedsOf(flow.Reverse)&^h == 0 {
-			cols = append(cols, wire.NewColumn(f, flow.Reverse, f.V9Reverse, 0))
+			cols = append(cols, wire.NewColumn(f, flow.Reverse, h, f.V9Reverse, 0))
 		}
 	}
 	return cols
 }
 
-func (l *layout) column(f *flow.Field, both bool) wire.Column {
-	c := wire.NewColumn(f, flow.Forward, f.V9, 0)
+func (l *layout) column(f *flow.Field, h flow.Has, both bool) wire.Column {
+	c := wire.NewColumn(f, flow.Forward, h, f.V9, 0)
 	if size, ok := sizes[f.V9]; ok {
 		c.Size = size
 	}
 	switch f.V9 {
 	case typeFirst, typeLast:
 		c.Form = wire.Uptime
-		c.Uint = span(f, both)
+		c.Compute(span(f, both))
 	case 25, 26:
-		c.Uint = saturate16(f.Uint)
+		c.Compute(saturate16(f.Uint))
 	}
 	return c
 }

@@ -40,6 +40,9 @@ func Model(p Precision) []Field {
 	} {
 		fields = append(fields, part...)
 	}
+	for i := range fields {
+		fields[i].readPlace()
+	}
 	return fields
 }
 
@@ -50,17 +53,19 @@ func identity() []Field {
 		{Name: "ruleSetId", ID: 5, Private: true, Type: Unsigned16, Semantics: Identifier, RTFM: "RuleSet", Wire: true,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.RuleSet.Index) + 1 }},
 		{Name: "flowId", ID: 148, Type: Unsigned64, Semantics: Identifier, RTFM: "FlowIndex",
-			Uint: func(r *Record, _ Way) uint64 { return r.FlowID }, Quoted: true,
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.FlowID) }, Quoted: true,
 			Show: func(dst []byte, r *Record, _ Way) []byte { return appendHex16(dst, r.FlowID) }},
 		{Name: "pieceNumber", ID: 3, Private: true, Type: Unsigned32, Semantics: Identifier,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Piece) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Piece) }},
 	}
 }
 
 func times(t timeField) []Field {
 	return []Field{
-		{Name: "flowStart" + t.suffix, ID: t.start, Type: t.typ, RTFM: "FirstTime", V9: 22, TwoWay: true, Uint: first},
-		{Name: "flowEnd" + t.suffix, ID: t.end, Type: t.typ, RTFM: "LastActiveTime", V9: 21, TwoWay: true, Uint: last},
+		{Name: "flowStart" + t.suffix, ID: t.start, Type: t.typ, RTFM: "FirstTime", V9: 22, TwoWay: true, Uint: first, Filled: true,
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].First) }},
+		{Name: "flowEnd" + t.suffix, ID: t.end, Type: t.typ, RTFM: "LastActiveTime", V9: 21, TwoWay: true, Uint: last, Filled: true,
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].Last) }},
 	}
 }
 
@@ -83,9 +88,9 @@ func last(r *Record, w Way) uint64 {
 func endpoints() []Field {
 	fields := []Field{
 		{Name: "ipVersion", ID: 60, Type: Unsigned8, RTFM: "SourcePeerType", V9: 60, Key: true, Needs: HasVersion,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Key.Version) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Key.Version) }},
 		{Name: "protocolIdentifier", ID: 4, Type: Unsigned8, Semantics: Identifier, RTFM: "SourceTransType", V9: 4, Key: true, Needs: HasProto,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Key.Proto) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Key.Proto) }},
 	}
 	src := func(r *Record) *rules.End { return &r.Key.Src }
 	dst := func(r *Record) *rules.End { return &r.Key.Dst }
@@ -100,9 +105,9 @@ func endpoints() []Field {
 	fields = append(fields, prefix("destinationIPv6Prefix", 169, 30, IPv6, 28, HasDstV6Prefix, dst)...)
 	return append(fields,
 		Field{Name: "sourceTransportPort", ID: 7, Type: Unsigned16, Semantics: Identifier, RTFM: "SourceTransAddress", V9: 7, Key: true, Needs: HasSrcPort,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Key.Src.Port) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Key.Src.Port) }},
 		Field{Name: "destinationTransportPort", ID: 11, Type: Unsigned16, Semantics: Identifier, RTFM: "DestTransAddress", V9: 11, Key: true, Needs: HasDstPort,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Key.Dst.Port) }})
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Key.Dst.Port) }})
 }
 
 // rtfmPeer is the RFC 2722 name of an endpoint's network address.
@@ -142,44 +147,44 @@ func prefix(name string, id, lenID uint16, t Type, v9 uint16, needs Has, end fun
 }
 
 func icmp() []Field {
-	code := func(r *Record, w Way) uint64 { return uint64(r.Count[w].ICMP) }
+	code := func(r *Record, w Way) Place { return placeOf(&r.Count[w].ICMP) }
 	return []Field{
-		{Name: "icmpTypeCodeIPv4", ID: 32, Type: Unsigned16, Semantics: Identifier, V9: 32, TwoWay: true, Seen: true, Needs: HasICMP4, Uint: code},
-		{Name: "icmpTypeCodeIPv6", ID: 139, Type: Unsigned16, Semantics: Identifier, TwoWay: true, Seen: true, Needs: HasICMP6, Uint: code},
+		{Name: "icmpTypeCodeIPv4", ID: 32, Type: Unsigned16, Semantics: Identifier, V9: 32, TwoWay: true, Seen: true, Needs: HasICMP4, Place: code},
+		{Name: "icmpTypeCodeIPv6", ID: 139, Type: Unsigned16, Semantics: Identifier, TwoWay: true, Seen: true, Needs: HasICMP6, Place: code},
 	}
 }
 
 func counters() []Field {
 	return []Field{
 		{Name: "octetDeltaCount", ID: 1, Type: Unsigned64, Semantics: DeltaCounter, Units: Octets, RTFM: "ToOctets", V9: 1, V9Reverse: 23, TwoWay: true,
-			Uint: func(r *Record, w Way) uint64 { return r.Count[w].Octets }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].Octets) }},
 		{Name: "packetDeltaCount", ID: 2, Type: Unsigned64, Semantics: DeltaCounter, Units: Packets, RTFM: "ToPDUs", V9: 2, V9Reverse: 24, TwoWay: true,
-			Uint: func(r *Record, w Way) uint64 { return r.Count[w].Packets }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].Packets) }},
 		{Name: "octetTotalCount", ID: 85, Type: Unsigned64, Semantics: TotalCounter, Units: Octets, TwoWay: true,
-			Uint: func(r *Record, w Way) uint64 { return r.Count[w].TotalOctets }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].TotalOctets) }},
 		{Name: "packetTotalCount", ID: 86, Type: Unsigned64, Semantics: TotalCounter, Units: Packets, TwoWay: true,
-			Uint: func(r *Record, w Way) uint64 { return r.Count[w].TotalPackets }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].TotalPackets) }},
 		{Name: "layer2OctetDeltaCount", ID: 352, Type: Unsigned64, Semantics: DeltaCounter, Units: Octets, TwoWay: true,
-			Uint: func(r *Record, w Way) uint64 { return r.Count[w].Layer2Octets }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].Layer2Octets) }},
 	}
 }
 
 func headers() []Field {
 	return []Field{
 		{Name: "tcpControlBits", ID: 6, Type: Unsigned16, Semantics: Flags, V9: 6, TwoWay: true, Seen: true, Needs: HasTCP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].TCPFlags) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].TCPFlags) }},
 		{Name: "ipClassOfService", ID: 5, Type: Unsigned8, Semantics: Identifier, V9: 5, V9Reverse: 55, TwoWay: true, Seen: true, Needs: HasIP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].TClass) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].TClass) }},
 		{Name: "minimumIpTotalLength", ID: 25, Type: Unsigned64, Units: Octets, V9: 25, TwoWay: true, Seen: true, Needs: HasIP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MinLen) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].MinLen) }},
 		{Name: "maximumIpTotalLength", ID: 26, Type: Unsigned64, Units: Octets, V9: 26, TwoWay: true, Seen: true, Needs: HasIP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MaxLen) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].MaxLen) }},
 		{Name: "minimumTTL", ID: 52, Type: Unsigned8, Units: Hops, V9: 52, TwoWay: true, Seen: true, Needs: HasIP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MinTTL) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].MinTTL) }},
 		{Name: "maximumTTL", ID: 53, Type: Unsigned8, Units: Hops, V9: 53, TwoWay: true, Seen: true, Needs: HasIP,
-			Uint: func(r *Record, w Way) uint64 { return uint64(r.Count[w].MaxTTL) }},
+			Place: func(r *Record, w Way) Place { return placeOf(&r.Count[w].MaxTTL) }},
 		{Name: "flowLabelIPv6", ID: 31, Type: Unsigned32, Semantics: Identifier, V9: 31, Needs: HasFlowLabel,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.FlowLabel) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.First.FlowLabel) }},
 	}
 }
 
@@ -190,7 +195,7 @@ func link() []Field {
 		{Name: "destinationMacAddress", ID: 80, Type: MAC, RTFM: "DestAdjacentAddress", V9: 80, Needs: HasDstMAC,
 			Bytes: func(r *Record, _ Way) []byte { return r.First.DstMAC[:] }},
 		{Name: "ethernetType", ID: 256, Type: Unsigned16, Semantics: Identifier, Needs: HasEtherType,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.EtherType) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.First.EtherType) }},
 		{Name: "dot1qVlanId", ID: 243, Type: Unsigned16, Semantics: Identifier, V9: 58, Needs: HasVLAN,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.VLAN & 0xfff) }},
 		{Name: "dot1qPriority", ID: 244, Type: Unsigned8, Semantics: Identifier, Needs: HasVLANPrio,
@@ -198,21 +203,21 @@ func link() []Field {
 		{Name: "dot1qCustomerVlanId", ID: 245, Type: Unsigned16, Semantics: Identifier, Needs: HasVLAN2,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.VLAN2 & 0xfff) }},
 		{Name: "mplsTopLabel", ID: 6, Private: true, Type: Unsigned32, Semantics: Identifier, Needs: HasMPLS,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.MPLS) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.First.MPLS) }},
 		{Name: "ingressInterface", ID: 10, Type: Unsigned32, Semantics: Identifier, RTFM: "SourceInterface", V9: 10, Needs: HasIface,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.First.Iface) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.First.Iface) }},
 	}
 }
 
 func verdicts() []Field {
 	return []Field{
 		{Name: "flowEndReason", ID: 136, Type: Unsigned8, Semantics: Identifier,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.EndReason) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.EndReason) }},
 		{Name: "biflowDirection", ID: 239, Type: Unsigned8, Semantics: Identifier, Needs: HasEvidence,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Biflow) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Biflow) }},
 		{Name: "directionEvidence", ID: 2, Private: true, Type: Unsigned8, Semantics: Identifier, Needs: HasEvidence, Quoted: true,
-			Uint: func(r *Record, _ Way) uint64 { return uint64(r.Evidence) },
-			Show: func(dst []byte, r *Record, _ Way) []byte { return append(dst, r.Evidence.String()...) }},
+			Place: func(r *Record, _ Way) Place { return placeOf(&r.Evidence) },
+			Show:  func(dst []byte, r *Record, _ Way) []byte { return append(dst, r.Evidence.String()...) }},
 		{Name: "flowClass", ID: 1, Private: true, Type: Unsigned16, Semantics: Identifier, RTFM: "FlowClass", Needs: HasClass, Quoted: true,
 			Uint: func(r *Record, _ Way) uint64 { return uint64(r.class()) },
 			Show: func(dst []byte, r *Record, _ Way) []byte { return append(dst, r.className()...) }},

@@ -79,6 +79,11 @@ type Field struct {
 	Text  func(r *Record, w Way) string
 	List  func(r *Record, w Way) []uint64 // a view into r
 
+	// Place is where the number that Uint reads stands in r, the same place in every
+	// Record; nil if it is computed.
+	Place  func(r *Record, w Way) Place
+	Filled bool // it does not stand there where no packets went that way: Uint knows better
+
 	// Show appends the text form where that is not the plain number or
 	// address; nil otherwise.
 	Show func(dst []byte, r *Record, w Way) []byte

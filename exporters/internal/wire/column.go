@@ -43,6 +43,9 @@ type Column struct {
 	Bytes func(*flow.Record, flow.Way) []byte
 	Text  func(*flow.Record, flow.Way) string
 	List  ListOf
+
+	stand int     // octets that the value has in a flow.Record; 0 if it is computed
+	from  uintptr // where it stands there
 }
 
 // formOf gives the form of each abstract data type; numbers and addresses
@@ -51,9 +54,9 @@ var formOf = map[flow.Type]Form{
 	flow.Seconds: Seconds, flow.Millis: Millis, flow.Micros: Micros, flow.Nanos: Nanos,
 }
 
-// NewColumn returns the column of a field in one direction, under the number
-// id of its enterprise.
-func NewColumn(f *flow.Field, w flow.Way, id uint16, pen uint32) Column {
+// NewColumn returns the column of a field in one direction, of records that have
+// h, under the number id of its enterprise.
+func NewColumn(f *flow.Field, w flow.Way, h flow.Has, id uint16, pen uint32) Column {
 	c := Column{ID: id, PEN: pen, Size: uint16(f.Type.Size()), Way: w, Key: f.Key,
 		Form: formOf[f.Type], Uint: f.Uint, Bytes: f.Bytes, Text: f.Text, List: ListOf{f.List, pen}}
 	switch {
@@ -64,7 +67,13 @@ func NewColumn(f *flow.Field, w flow.Way, id uint16, pen uint32) Column {
 	case f.List != nil:
 		c.Form, c.Size = List, VarLen
 	}
+	c.from, c.stand = f.Offset(w, h)
 	return c
+}
+
+// Compute has the column's number read by get, and not as its field is.
+func (c *Column) Compute(get func(*flow.Record, flow.Way) uint64) {
+	c.Uint, c.stand = get, 0
 }
 
 // specSize returns the octets of the field specifier.

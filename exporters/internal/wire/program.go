@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"flowmeter/meter/flow"
 )
@@ -9,45 +10,40 @@ import (
 // op is one step of writing a data record: a Column made ready for the loop
 // that runs a million times.
 type op struct {
-	kind  kind
-	way   flow.Way
-	at    uint16 // where the value stands if all strings are empty
-	uint  func(*flow.Record, flow.Way) uint64
-	bytes func(*flow.Record, flow.Way) []byte
-	text  func(*flow.Record, flow.Way) string
-	list  ListOf
+	kind kind
+	at   uint16 // where the value stands in the data record, if all strings are empty
+	from uint16 // where it stands in the flow.Record, if it is not computed
+	col  uint16 // of the template
 }
 
-// kind is a form and a size in one, so that one jump finds the code.
+// kind says in one what is done with a value: where it comes from, and its form
+// and size, so that one jump finds the code.
 type kind uint8
 
 const (
-	number1 kind = iota
-	number2
-	number4
-	number8
-	millis8
-	octets4
+	computed kind = iota // by the Column's function
+	copy1                // a number as the flow.Record has it, in so many octets
+	copy2
+	copy4
+	copy8
+	narrow8to4 // a number of eight octets in four
+	millis8    // a time, in milliseconds
+	octets4    // as it stands
 	octets6
 	octets16
-	text
-	list
-	seconds4
-	micros8
-	nanos8
-	uptime4
 )
 
-var kinds = map[Form]map[uint16]kind{
-	Number:  {1: number1, 2: number2, 4: number4, 8: number8},
-	Octets:  {4: octets4, 6: octets6, 16: octets16},
-	Text:    {VarLen: text},
-	List:    {VarLen: list},
-	Seconds: {4: seconds4},
-	Millis:  {8: millis8},
-	Micros:  {8: micros8},
-	Nanos:   {8: nanos8},
-	Uptime:  {4: uptime4},
+// source is how a value stands in a flow.Record and is written.
+type source struct {
+	form  Form
+	stand int    // octets in the flow.Record
+	size  uint16 // octets in the data record
+}
+
+var kinds = map[source]kind{
+	{Number, 1, 1}: copy1, {Number, 2, 2}: copy2, {Number, 4, 4}: copy4, {Number, 8, 8}: copy8,
+	{Number, 8, 4}: narrow8to4, {Millis, 8, 8}: millis8,
+	{Octets, 4, 4}: octets4, {Octets, 6, 6}: octets6, {Octets, 16, 16}: octets16,
 }
 
 // compile turns columns into a program.
@@ -56,7 +52,7 @@ func compile(cols []Column) []op {
 	at := 0
 	for i := range cols {
 		c := &cols[i]
-		ops = append(ops, op{kinds[c.Form][c.Size], c.Way, uint16(at), c.Uint, c.Bytes, c.Text, c.List})
+		ops = append(ops, op{kinds[source{c.Form, c.stand, c.Size}], uint16(at), uint16(c.from), uint16(i)})
 		if c.Size == VarLen {
 			at++
 		} else {
@@ -69,47 +65,76 @@ func compile(cols []Column) []op {
 // Put writes r, which dst has room for. Columns of form Uptime count from
 // boot, in ms since 1970.
 func (t *Template) Put(dst []byte, r *flow.Record, boot int64) {
-	for i := range t.program {
-		o := &t.program[i]
+	for _, o := range t.program {
 		b := dst[o.at:]
+		v := unsafe.Add(unsafe.Pointer(r), o.from)
 		switch o.kind {
-		case number1:
-			b[0] = byte(o.uint(r, o.way))
-		case number2:
-			binary.BigEndian.PutUint16(b, uint16(o.uint(r, o.way)))
-		case number4:
-			binary.BigEndian.PutUint32(b, uint32(o.uint(r, o.way)))
-		case number8:
-			binary.BigEndian.PutUint64(b, o.uint(r, o.way))
+		case copy1:
+			b[0] = *(*byte)(v)
+		case copy2:
+			binary.BigEndian.PutUint16(b, *(*uint16)(v))
+		case copy4:
+			binary.BigEndian.PutUint32(b, *(*uint32)(v))
+		case copy8:
+			binary.BigEndian.PutUint64(b, *(*uint64)(v))
+		case narrow8to4:
+			binary.BigEndian.PutUint32(b, uint32(*(*uint64)(v)))
 		case millis8:
-			binary.BigEndian.PutUint64(b, o.uint(r, o.way)/1e6)
+			binary.BigEndian.PutUint64(b, *(*uint64)(v)/1e6)
 		case octets4:
-			*(*[4]byte)(b) = [4]byte(o.bytes(r, o.way))
+			*(*[4]byte)(b) = *(*[4]byte)(v)
 		case octets6:
-			*(*[6]byte)(b) = [6]byte(o.bytes(r, o.way))
+			*(*[6]byte)(b) = *(*[6]byte)(v)
 		case octets16:
-			*(*[16]byte)(b) = [16]byte(o.bytes(r, o.way))
-		case text:
-			dst = dst[PutString(b, o.text(r, o.way))-1:]
-		case list:
-			dst = dst[o.list.put(b, r, o.way)-1:]
-		default:
-			o.putTime(b, r, boot)
+			*(*[16]byte)(b) = *(*[16]byte)(v)
+		case computed:
+			dst = dst[t.cols[o.col].put(b, r, boot):]
 		}
 	}
 }
 
-// putTime writes the forms of times that are rarely asked for.
-func (o *op) putTime(b []byte, r *flow.Record, boot int64) {
-	ns := int64(o.uint(r, o.way))
-	switch o.kind {
-	case seconds4:
+// put writes the column's value and returns by how many octets all that
+// follows stands further behind than if it were empty.
+func (c *Column) put(b []byte, r *flow.Record, boot int64) int {
+	switch c.Form {
+	case Number:
+		putNumber(b, c.Uint(r, c.Way), c.Size)
+	case Octets:
+		copy(b, c.Bytes(r, c.Way))
+	case Text:
+		return PutString(b, c.Text(r, c.Way)) - 1
+	case List:
+		return c.List.put(b, r, c.Way) - 1
+	default:
+		c.putTime(b, int64(c.Uint(r, c.Way)), boot)
+	}
+	return 0
+}
+
+func putNumber(b []byte, n uint64, size uint16) {
+	switch size {
+	case 1:
+		b[0] = byte(n)
+	case 2:
+		binary.BigEndian.PutUint16(b, uint16(n))
+	case 4:
+		binary.BigEndian.PutUint32(b, uint32(n))
+	default:
+		binary.BigEndian.PutUint64(b, n)
+	}
+}
+
+func (c *Column) putTime(b []byte, ns, boot int64) {
+	switch c.Form {
+	case Seconds:
 		binary.BigEndian.PutUint32(b, uint32(ns/1e9))
-	case micros8:
+	case Millis:
+		binary.BigEndian.PutUint64(b, uint64(ns)/1e6)
+	case Micros:
 		binary.BigEndian.PutUint64(b, NTPMicros(ns))
-	case nanos8:
+	case Nanos:
 		binary.BigEndian.PutUint64(b, NTP(ns))
-	case uptime4:
+	case Uptime:
 		binary.BigEndian.PutUint32(b, uint32(ns/1e6-boot))
 	}
 }
