@@ -174,8 +174,21 @@ func (w *worker) packet(p *flow.Packet, link uint16, data []byte, out packet.Out
 	if w.scans {
 		w.setData(w.n, data)
 	}
-	if w.n++; w.n == len(w.run) {
+	w.n++
+	if w.n%flow.Stretch == 0 {
+		w.expect(w.n - flow.Stretch)
+	}
+	if w.n == len(w.run) {
 		w.runTables()
+	}
+}
+
+// expect tells the tables of the packets of the run from a place on, before
+// they are given them.
+func (w *worker) expect(from int) {
+	for i := range w.lanes {
+		l := &w.lanes[i]
+		l.table.Expect(w.packets(l)[from:])
 	}
 }
 
@@ -214,6 +227,7 @@ func (w *worker) runTables() {
 	if w.n == 0 {
 		return
 	}
+	w.expect(w.n - w.n%flow.Stretch)
 	for i := range w.lanes {
 		l := &w.lanes[i]
 		ps := w.packets(l)

@@ -38,11 +38,21 @@ func (t *Table) endOf(h *hot) (int64, EndReason) {
 
 func (h *hot) hasPackets() bool { return h.packets[Forward]|h.packets[Reverse] != 0 }
 
-// due is called by the wheel for flows that may have come to their end.
+// due is called by the wheel for flows that may have come to their end. While it
+// goes through a stretch of them, what the next two need is on its way.
 func (t *Table) due(es []wheelEntry, mark uint32) {
-	t.prefetchDue(es)
-	for _, e := range es {
-		t.dueOne(e, mark)
+	stretch := func(n int) []wheelEntry {
+		return es[min(n*dueAhead, len(es)):min((n+1)*dueAhead, len(es))]
+	}
+	t.prefetchDue(stretch(0))
+	t.prefetchDue(stretch(1))
+	t.prefetchEnds(stretch(0))
+	for n := 0; n*dueAhead < len(es); n++ {
+		t.prefetchDue(stretch(n + 2))
+		t.prefetchEnds(stretch(n + 1))
+		for _, e := range stretch(n) {
+			t.dueOne(e, mark)
+		}
 	}
 }
 

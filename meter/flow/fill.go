@@ -23,7 +23,12 @@ func (t *Table) fill(r *Record, e *ending) {
 	fillCounters(&r.Count[Reverse], h, c, &before, Reverse)
 	r.Biflow = biflowDirections[r.Evidence]
 	r.FlowID = flowID(&r.Key, r.Start)
-	r.Has = HasEvidence | hasKey(&r.Key) | hasCounts(r)
+	r.Has = HasEvidence | hasCounts(r)
+	if t.fused {
+		r.Has |= tupleHas[h.kind]
+	} else {
+		r.Has |= hasKey(&r.Key)
+	}
 	if r.Class != rules.NoClass {
 		r.Has |= HasClass
 	}
@@ -35,6 +40,10 @@ func (t *Table) fill(r *Record, e *ending) {
 	r.fillFromKey()
 	if t.whole {
 		r.fillFromFirst(c)
+		if c.link&linkIPv6 != 0 && r.Key.Version == 6 {
+			r.First.FlowLabel = t.store.ipv6At(e.rec).flowLabel
+			r.Has |= HasFlowLabel
+		}
 	}
 }
 
@@ -89,6 +98,16 @@ func hasKey(k *rules.Key) (has Has) {
 	}
 	return has
 }
+
+// tupleHas is hasKey of the keys of fused tables, by tuple.kind.
+var tupleHas = func() (has [256]Has) {
+	for _, u := range []tuple{{kind: 4}, {kind: 6}, {kind: 4 | kindPorts}, {kind: 6 | kindPorts}} {
+		var k rules.Key
+		u.keyInto(&k, false)
+		has[u.kind] = hasKey(&k)
+	}
+	return has
+}()
 
 // hasAddress returns the source's bit; the destination's is the next.
 func hasAddress(version, length uint8) Has {
@@ -167,10 +186,6 @@ func (r *Record) fillFromFirst(c *cold) {
 	if c.iface != 0 {
 		r.First.Iface = c.iface
 		r.Has |= HasIface
-	}
-	if r.Key.Version == 6 {
-		r.First.FlowLabel = c.flowLabel
-		r.Has |= HasFlowLabel
 	}
 }
 

@@ -12,7 +12,7 @@ type Hit struct {
 
 // hits are the Hits of a table. Packets that the rules were asked about are
 // counted at once, and so are those that the decision cache answers for. The
-// packets of a flow of a fused table are counted when its record ends, by the
+// packets of a flow of a fused table are counted when its record is released, by the
 // pair that each direction had; those of them that were counted at once are
 // owed until then.
 type hits struct {
@@ -84,46 +84,45 @@ func (s *hits) pay(of pair, packets, octets uint64) {
 // credit counts a packet that the rules were asked about, and that is about to be
 // counted in a flow. In a fused table the first pair that holds for all packets of a
 // direction becomes that of the direction: its packets are counted when the
-// record ends, and need not be asked about again.
+// record is released, and need not be asked about again.
 func (t *Table) credit(rec int32, h *hot, p *Packet, way Way) {
 	if !t.fused {
 		t.hits.add(t.asked, p.octets())
 		return
 	}
-	of := &t.store.pairsAt(rec)[way]
 	variant := t.variant(p)
 	// A SYN+ACK does not speak for what comes after it.
 	constant := t.match.Constant && (variant&1 == 0 || !p.isTCP())
-	if *of == 0 && constant {
+	of := &t.store.coldAt(rec).rules[way]
+	claimed := h.answers&(3<<(p.dir<<1)) != 0 // tells whether *of is 0, which it would take time to read
+	switch {
+	case !claimed && constant:
 		*of = t.asked
 		t.hits.owe(t.asked, h.packets[way], h.octets[way])
-	}
-	switch {
-	case *of == t.asked:
-		if constant {
-			h.answers |= 1 << variant
-		}
-		return
-	case *of != 0:
+	case !claimed:
+		t.hits.add(t.asked, p.octets())
+	case *of != t.asked:
 		t.hits.owe(*of, 1, uint64(p.octets()))
+		t.hits.add(t.asked, p.octets())
+		return
 	}
-	t.hits.add(t.asked, p.octets())
+	if constant {
+		h.answers |= 1 << variant
+	}
 }
 
-// payHits counts what a record that ends holds of packets not yet counted.
-func (t *Table) payHits(rec int32) {
-	of := *t.store.pairsAt(rec)
-	h := t.store.hotAt(rec)
-	for way, n := range of {
+// payHits counts what a record that is released holds of packets not yet counted.
+func (t *Table) payHits(rec int32, r *Record) {
+	for way, n := range t.store.coldAt(rec).rules {
 		if n != 0 {
-			t.hits.pay(n, h.packets[way], h.octets[way])
+			t.hits.pay(n, r.Count[way].Packets, r.Count[way].Octets)
 		}
 	}
 }
 
 // Hits tells what the table, and each of its reserves, counted of each pair of
 // rules since it was made. Of a fused table, most packets of records that have
-// not ended are not in it yet.
+// not been released are not in it yet.
 func (t *Table) Hits(tell func(*RuleSet, []Hit)) {
 	var all []Hit
 	for _, h := range t.hits.all[1:] {

@@ -60,7 +60,7 @@ func (t *Table) tupleOf(rec int32) tuple {
 		u.hiAddr = words{0, v4Mapped | uint64(h.addr[1])}
 		return u
 	}
-	ends := t.store.endsAt(rec)
+	ends := &t.store.ipv6At(rec).ends
 	u.loAddr, u.hiAddr = ends[0], ends[1]
 	return u
 }
@@ -74,7 +74,8 @@ func (t *Table) keyOf(rec int32) (k rules.Key) {
 	return k
 }
 
-// keyInto writes what keyOf returns to where it is wanted: keys are large.
+// keyInto writes what keyOf returns to where it is wanted, into a Key that is
+// still empty: keys are large.
 func (t *Table) keyInto(k *rules.Key, rec int32) {
 	high := t.store.hotAt(rec).state&sourceHigh != 0
 	switch {
@@ -88,10 +89,10 @@ func (t *Table) keyInto(k *rules.Key, rec int32) {
 	}
 }
 
-// keyInto writes the five-tuple as a Key, whose source is the higher end if
-// high is set.
+// keyInto writes the five-tuple into an empty Key, whose source is the higher end
+// if high is set.
 func (u *tuple) keyInto(k *rules.Key, high bool) {
-	*k = rules.Key{Saved: rules.FiveTuple, Proto: u.proto, Version: u.kind &^ kindPorts}
+	k.Saved, k.Proto, k.Version = rules.FiveTuple, u.proto, u.kind&^kindPorts
 	length := uint8(32)
 	if k.Version == 6 {
 		length = 128

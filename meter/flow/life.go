@@ -21,7 +21,7 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 	if p.Version == 4 {
 		h.addr = [2]uint32{uint32(p.tuple.loAddr.lo), uint32(p.tuple.hiAddr.lo)}
 	} else {
-		*t.store.endsAt(rec) = [2]words{p.tuple.loAddr, p.tuple.hiAddr}
+		t.store.ipv6At(rec).ends = [2]words{p.tuple.loAddr, p.tuple.hiAddr}
 	}
 	if p.Proto == packet.ProtoTCP && p.tuple.kind&kindPorts != 0 {
 		h.state |= tcpEnds
@@ -31,7 +31,6 @@ func (t *Table) create(p *Packet, m *rules.Match, high bool) int32 {
 		low = low.Reverse()
 	}
 	h.answers = uint8(low-rules.In) << classShift
-	*t.store.pairsAt(rec) = [2]pair{}
 	t.index.insert(p.hash, rec)
 	return rec
 }
@@ -89,6 +88,9 @@ func (t *Table) begin(p *Packet, m *rules.Match, high bool) int32 {
 	}
 	c.reason = uint8(m.Evidence)<<4 | uint8(class)
 	c.setLink(&p.Headers, m.Swapped)
+	if c.link&linkIPv6 != 0 {
+		t.store.ipv6At(rec).flowLabel = p.FlowLabel
+	}
 	if m.Measures != 0 {
 		t.startMeasuring(rec, h, m.Measures)
 	}
@@ -118,9 +120,6 @@ func (c *cold) setLink(h *packet.Headers, swapped bool) {
 	}
 	if c.link&linkMPLS != 0 {
 		c.mpls = h.MPLSLabel
-	}
-	if h.Layers&packet.HasIPv6 != 0 {
-		c.flowLabel = h.FlowLabel
 	}
 }
 

@@ -37,15 +37,22 @@ func (l *lines) fetch() {
 	l.n = 0
 }
 
-// updateAhead and releaseAhead are for how many packets or records lines are
-// asked for at once.
+// For so many packets, flows or records are lines asked for at once.
 const (
 	updateAhead  = 16
+	dueAhead     = 16
 	releaseAhead = 16
 )
 
-// prefetchSlots asks for the slots of a run of packets.
-func (t *Table) prefetchSlots(ps []Packet) {
+// Stretch is how many packets Expect is best told of at once.
+const Stretch = 16
+
+// Expect asks for where Update will first look for the flows of packets, each
+// Prepared, at most MaxRun: what it gets in time need not be waited for.
+func (t *Table) Expect(ps []Packet) {
+	if !t.fused {
+		return
+	}
 	for i := range ps {
 		t.lines.slot(t.index.home(ps[i].hash))
 	}
@@ -68,13 +75,16 @@ func (t *Table) findCandidates(ps []Packet, from int) {
 	t.lines.fetch()
 }
 
-// prefetchDue asks for the records of flows that are due, then for the slots of
-// those that will end.
+// prefetchDue asks for the records of flows that are due.
 func (t *Table) prefetchDue(es []wheelEntry) {
 	for i := range es {
 		t.lines.hot(t.store.hotAt(es[i].rec))
 	}
 	t.lines.fetch()
+}
+
+// prefetchEnds asks for the slots of those flows that will end.
+func (t *Table) prefetchEnds(es []wheelEntry) {
 	for i := range es {
 		if h := t.store.hotAt(es[i].rec); h.serial == es[i].serial && h.seen+t.idle <= t.clock {
 			t.lines.slot(t.index.home(t.hashOf(es[i].rec)))
@@ -83,21 +93,19 @@ func (t *Table) prefetchDue(es []wheelEntry) {
 	t.lines.fetch()
 }
 
-// prefetchReady asks for the records that will be released next.
+// prefetchReady asks for records that will be released: at the beginning for
+// those of the first stretches, then for a stretch while the one before it is gone
+// through.
 func (t *Table) prefetchReady() {
-	for _, e := range t.ended[t.taken:min(t.taken+releaseAhead, t.ready)] {
+	from := t.taken + releaseAhead
+	if t.taken == 0 {
+		from = 0
+	}
+	for _, e := range t.ended[min(from, t.ready):min(t.taken+2*releaseAhead, t.ready)] {
 		t.lines.hot(t.store.hotAt(e.rec))
 		t.lines.cold(t.store.coldAt(e.rec))
-		t.prefetchPairs(e.rec)
 	}
 	t.lines.fetch()
-}
-
-// prefetchPairs adds the line that says which rules count a flow.
-func (t *Table) prefetchPairs(rec int32) {
-	if t.fused {
-		t.lines.add(unsafe.Pointer(t.store.pairsAt(rec)))
-	}
 }
 
 // prefetchFree asks for the record that the next new flow will get.
@@ -105,7 +113,6 @@ func (t *Table) prefetchFree() {
 	if rec := t.store.free - 1; rec >= 0 {
 		t.lines.hot(t.store.hotAt(rec))
 		t.lines.cold(t.store.coldAt(rec))
-		t.prefetchPairs(rec)
 		t.lines.fetch()
 	}
 }

@@ -30,9 +30,6 @@ func lastWord(a *[16]byte) uint32 { return binary.BigEndian.Uint32(a[12:]) }
 // await puts a record that has left the table among those to be released.
 func (t *Table) await(rec int32, end int64, reason EndReason) {
 	t.endings++
-	if t.fused {
-		t.payHits(rec)
-	}
 	t.ended = append(t.ended, ending{end, t.order(rec), rec, t.endings<<3 | uint32(reason)})
 }
 
@@ -47,7 +44,7 @@ func (t *Table) order(rec int32) uint64 {
 	case h.kind&^kindPorts == 4:
 		lo, hi = h.addr[0], h.addr[1]
 	default:
-		ends := t.store.endsAt(rec)
+		ends := &t.store.ipv6At(rec).ends
 		lo, hi = uint32(ends[0].lo), uint32(ends[1].lo)
 	}
 	if h.state&sourceHigh != 0 {
@@ -101,6 +98,9 @@ func (t *Table) nextOwn(r *Record) {
 	}
 	e := t.ended[t.taken]
 	t.fill(r, &e)
+	if t.fused {
+		t.payHits(e.rec, r)
+	}
 	t.store.release(e.rec)
 	t.Counts.Ended[e.reason()]++
 	if r.Has&HasMeasured != 0 && t.cfg.Histograms != nil {

@@ -52,7 +52,7 @@ type cold struct {
 	first     [2]int64   // time of the piece's first packet each way
 	flowStart int64      // time of the flow's first packet
 	mac       [2][6]byte // source, destination
-	flowLabel uint32
+	rules     [2]pair    // that count each direction of a fused table's flow; 0 if none does for all of it
 	mpls      uint32
 	iface     uint32
 	icmp      [2]uint16 // first packet's type and code each way
@@ -71,11 +71,21 @@ const (
 	linkVLAN
 	linkVLAN2
 	linkMPLS
+	linkIPv6
 )
+
+// ipv6 is what only flows of IPv6 have: memory that IPv4 never touches.
+type ipv6 struct {
+	ends      [2]words // addresses of the canonical ends; of a fused table's flow
+	flowLabel uint32   // of the flow's first packet
+}
 
 func linkBitsOf(l packet.Layer) (b linkBits) {
 	if l&packet.HasMAC != 0 {
 		b = linkMAC
+	}
+	if l&packet.HasIPv6 != 0 {
+		b |= linkIPv6
 	}
 	if l&(packet.HasVLAN|packet.HasMPLS) == 0 {
 		return b
@@ -97,9 +107,8 @@ func linkBitsOf(l packet.Layer) (b linkBits) {
 type store struct {
 	hot   slabs[hot]
 	cold  slabs[cold]
-	ends  slabs[[2]words]  // addresses of the canonical ends, IPv6 only: memory that IPv4 never touches
+	ipv6  slabs[ipv6]
 	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
-	pairs slabs[[2]pair]   // only where they do not: the rules that count each direction; 0 if none does for all of it
 	keyed bool
 	next  int32 // records never used begin here
 	room  int32 // and end here
@@ -123,8 +132,7 @@ type pieces struct {
 
 func (s *store) hotAt(rec int32) *hot       { return s.hot.at(rec) }
 func (s *store) coldAt(rec int32) *cold     { return s.cold.at(rec) }
-func (s *store) endsAt(rec int32) *[2]words { return s.ends.at(rec) }
-func (s *store) pairsAt(rec int32) *[2]pair { return s.pairs.at(rec) }
+func (s *store) ipv6At(rec int32) *ipv6     { return s.ipv6.at(rec) }
 func (s *store) keyAt(rec int32) *rules.Key { return s.keys.at(rec) }
 
 // alloc returns a free record with its old content, the serial of which must
@@ -145,11 +153,9 @@ func (s *store) alloc() int32 {
 func (s *store) grow() {
 	s.room = s.hot.grow(s.memory)
 	s.cold.grow(s.memory)
-	s.ends.grow(s.memory)
+	s.ipv6.grow(s.memory)
 	if s.keyed {
 		s.keys.grow(s.memory)
-	} else {
-		s.pairs.grow(s.memory)
 	}
 	if s.gauges.of != nil {
 		s.gauges.ref.grow(s.memory)
@@ -206,13 +212,12 @@ func (s *store) copyTo(dst, src int32) {
 	serial := s.hotAt(dst).serial
 	*s.hotAt(dst) = *s.hotAt(src)
 	s.hotAt(dst).serial = serial
-	*s.coldAt(dst) = *s.coldAt(src)
-	if s.hotAt(src).kind&^kindPorts == 6 {
-		*s.endsAt(dst) = *s.endsAt(src)
+	c := s.coldAt(src)
+	*s.coldAt(dst) = *c
+	if c.link&linkIPv6 != 0 {
+		*s.ipv6At(dst) = *s.ipv6At(src)
 	}
 	if s.keyed {
 		*s.keyAt(dst) = *s.keyAt(src)
-	} else {
-		*s.pairsAt(dst) = *s.pairsAt(src)
 	}
 }

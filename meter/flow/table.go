@@ -136,7 +136,8 @@ func (t *Table) SayChosen(s *Selector) {
 // inside (rules.Program.LooksInside).
 func (t *Table) SetNests(nests []rules.Nest) { t.nests = nests }
 
-// Update gives up to MaxRun packets, each Prepared, to the rule set.
+// Update gives up to MaxRun packets, each Prepared, to the rule set. It finds
+// their flows sooner if it was told to Expect them.
 func (t *Table) Update(ps []Packet) {
 	if !t.fused {
 		for i := range ps {
@@ -144,7 +145,6 @@ func (t *Table) Update(ps []Packet) {
 		}
 		return
 	}
-	t.prefetchSlots(ps)
 	t.findCandidates(ps, 0)
 	for from := 0; from < len(ps); from += updateAhead {
 		t.findCandidates(ps, from+updateAhead)
@@ -293,7 +293,7 @@ func (t *Table) sameTuple(rec int32, h *hot, p *Packet) bool {
 	if p.Version == 4 {
 		return h.addr[0] == uint32(p.tuple.loAddr.lo) && h.addr[1] == uint32(p.tuple.hiAddr.lo)
 	}
-	return *t.store.endsAt(rec) == [2]words{p.tuple.loAddr, p.tuple.hiAddr}
+	return t.store.ipv6At(rec).ends == [2]words{p.tuple.loAddr, p.tuple.hiAddr}
 }
 
 // findTuple returns the live flow of the packet's five-tuple, or -1.
