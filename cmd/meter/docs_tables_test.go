@@ -17,6 +17,7 @@ import (
 	"flowmeter/exporters/ipfix"
 	"flowmeter/exporters/prometheus"
 	"flowmeter/exporters/text"
+	"flowmeter/meter"
 	"flowmeter/meter/flow"
 )
 
@@ -334,4 +335,20 @@ func sources(t *testing.T) (packages []string, tests string) {
 		t.Fatal(err)
 	}
 	return packages, all.String()
+}
+
+// families returns the heads of all families of /metrics.
+func families() []prometheus.Family {
+	var all []prometheus.Family
+	for _, f := range meter.Families() {
+		all = append(all, headOf(&f))
+	}
+	for _, f := range meter.HistogramFamilies() {
+		all = append(all, histogramHead(&f))
+	}
+	for _, f := range exporterFamilies() {
+		all = append(all, f.Family)
+	}
+	all = append(all, reloadFamilies[:]...)
+	return append(all, buildInfo)
 }

@@ -30,10 +30,9 @@ func (l *lifecycle) failed(err error) {
 }
 
 // ready ends the start, or a reload. The status is for systemctl status.
-func (l *lifecycle) ready(status string)  { l.failed(l.to.Ready(status)) }
-func (l *lifecycle) reloading()           { l.failed(l.to.Reloading()) }
-func (l *lifecycle) status(status string) { l.failed(l.to.Status(status)) }
-func (l *lifecycle) stopping()            { l.failed(l.to.Stopping()) }
+func (l *lifecycle) ready(status string) { l.failed(l.to.Ready(status)) }
+func (l *lifecycle) reloading()          { l.failed(l.to.Reloading()) }
+func (l *lifecycle) stopping()           { l.failed(l.to.Stopping()) }
 
 // watch feeds the watchdog until ctx ends, as long as progress returns nil. It
 // has to go on while the service stops, too.

@@ -79,22 +79,6 @@ var buildInfo = prometheus.Family{
 	Labels: []string{"version", "commit", "goversion"},
 }
 
-// families returns the heads of all families of /metrics.
-func families() []prometheus.Family {
-	var all []prometheus.Family
-	for _, f := range meter.Families() {
-		all = append(all, headOf(&f))
-	}
-	for _, f := range meter.HistogramFamilies() {
-		all = append(all, histogramHead(&f))
-	}
-	for _, f := range exporterFamilies() {
-		all = append(all, f.Family)
-	}
-	all = append(all, reloadFamilies[:]...)
-	return append(all, buildInfo)
-}
-
 func headOf(f *meter.Family) prometheus.Family {
 	return prometheus.Family{Name: f.Name, Type: f.Type, Help: f.Help, Labels: f.Labels}
 }

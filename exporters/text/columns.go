@@ -42,10 +42,6 @@ func columns(p flow.Precision) []column {
 	return cols
 }
 
-// Fields returns the names of all fields that JSON and CSV can show, in the
-// model's order.
-func Fields(p flow.Precision) []string { return names(columns(p)) }
-
 func names(cols []column) []string {
 	out := make([]string, len(cols))
 	for i := range cols {

@@ -49,7 +49,7 @@ func TestCSVDefault(t *testing.T) {
 // every cell with the JSON line of the same record.
 func TestCSVSaysWhatJSONSays(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	fields := Fields(flow.ToNanos)
+	fields := names(columns(flow.ToNanos))
 	for range 500 {
 		r := random(rng)
 		rows, err := csv.NewReader(strings.NewReader(csvLines(t, flow.ToNanos, fields, r))).ReadAll()

@@ -36,13 +36,6 @@ type limiter struct {
 	telling sync.WaitGroup // intervals that are just ending
 }
 
-// held returns how many kinds are kept.
-func (l *limiter) held() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.kinds)
-}
-
 // kind is what makes records the same.
 type kind struct {
 	level slog.Level

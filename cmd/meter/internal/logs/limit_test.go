@@ -180,3 +180,10 @@ func TestKindsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// held returns how many kinds are kept.
+func (l *limiter) held() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.kinds)
+}

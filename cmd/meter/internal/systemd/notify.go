@@ -56,9 +56,6 @@ func (n *Notifier) Reloading() error {
 // Stopping says that the service ends.
 func (n *Notifier) Stopping() error { return n.send("STOPPING=1") }
 
-// Status is shown by systemctl status.
-func (n *Notifier) Status(status string) error { return n.send("STATUS=" + oneLine(status)) }
-
 // oneLine keeps a status from being read as assignments.
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 

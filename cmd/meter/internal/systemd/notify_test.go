@@ -73,7 +73,6 @@ func TestNotify(t *testing.T) {
 				want string
 			}{
 				{func() error { return n.Ready("metering eth0\nWATCHDOG=1") }, "READY=1\nSTATUS=metering eth0 WATCHDOG=1"},
-				{func() error { return n.Status("1 of 2 exporters up") }, "STATUS=1 of 2 exporters up"},
 				{n.Stopping, "STOPPING=1"},
 			} {
 				if err := c.send(); err != nil {
@@ -220,7 +219,7 @@ func TestNobodyListens(t *testing.T) {
 	if n != nil || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := errors.Join(n.Ready(""), n.Reloading(), n.Status(""), n.Stopping()); err != nil {
+	if err := errors.Join(n.Ready(""), n.Reloading(), n.Stopping()); err != nil {
 		t.Error(err)
 	}
 	n.Watch(t.Context(), nil, nil) // returns
