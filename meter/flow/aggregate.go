@@ -17,7 +17,7 @@ type Sighting struct {
 func (t *Table) Select(ps []Packet, seen []Sighting) []Sighting {
 	for i := range ps {
 		p := &ps[i]
-		if p.Layers&packet.HasIP != 0 && t.recall(p) || !t.ask(p) {
+		if p.Layers&packet.HasIP != 0 && t.recall(p) || !t.ask(p, t.trail(p)) {
 			continue
 		}
 		p.Counted = true

@@ -12,7 +12,7 @@ func (t *Table) decide(p *Packet) {
 	if isIP && t.recall(p) {
 		return
 	}
-	if !t.ask(p) {
+	if !t.ask(p, t.trail(p)) {
 		return
 	}
 	m, created := &t.match, t.Counts.Created
@@ -32,6 +32,15 @@ func (t *Table) decide(p *Packet) {
 	case t.trails && known: // conversations of one packet would but drive out others
 		t.cache.place(p)
 	}
+}
+
+// trail returns the Trail of the packet's conversation, if the decision cache has a
+// line for it. A fused table has none for conversations without a flow.
+func (t *Table) trail(p *Packet) *rules.Trail {
+	if !t.trails || t.fused || p.Layers&packet.HasIP == 0 {
+		return nil
+	}
+	return t.cache.trailAt(t.line)
 }
 
 // recall answers from the decision cache, if it can.

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"flowmeter/meter/packet"
+	"flowmeter/rules"
 )
 
 // lines are addresses of cache lines that will be needed soon, gathered so that
@@ -23,6 +24,8 @@ func (l *lines) hot(h *hot) {
 	l.add(unsafe.Pointer(h))
 	l.add(unsafe.Add(unsafe.Pointer(h), lineSize))
 }
+
+func (l *lines) trail(t *rules.Trail) { l.add(unsafe.Pointer(t)) }
 
 func (l *lines) cold(c *cold) { l.add(unsafe.Pointer(c)) }
 
@@ -70,6 +73,9 @@ func (t *Table) findCandidates(ps []Packet, from int) {
 		t.candidates[i] = rec
 		if rec >= 0 {
 			t.lines.hot(t.store.hotAt(rec))
+			if t.store.trailed {
+				t.lines.trail(t.store.trails.at(rec))
+			}
 		}
 	}
 	t.lines.fetch()

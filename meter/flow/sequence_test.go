@@ -95,22 +95,27 @@ rulesets:
 - {if: 'vlan', save: [src.addr, dst.addr, vlan.priority, length], do: count}
 - {if: 'ip', save: [dscp, ecn, time.weekday], do: count}
 - {save: [src.addr/32, extensions], do: count}`},
-	{"many rules", manyTests("ignore") + `
+	{"many rules of the five-tuple", manyTests("do: count", "do: ignore", "do: nomatch", "do: count", "do: next") + `
 - {if: 'ttl < 64', do: ignore}
 - {if: 'src.port == 53', do: nomatch}
 - {do: count}`},
-	{"many rules with kinds", manyTests("next") + `
+	{"many rules", manyTests("set: {kind: one}, do: ignore", "set: {kind: 2}, do: ignore") + `
+- {if: 'ttl < 64', do: ignore}
+- {if: 'src.port == 53', do: nomatch}
+- {do: count}`},
+	{"many rules with kinds", manyTests("set: {kind: 1}", "set: {kind: 3}", "set: {kind: 4}") + `
 - {if: 'ttl < 64', set: {kind: near}}
 - {if: 'kind == 3 and length > 500', save: [src.addr, dst.addr], do: count}
 - {if: 'dst.port == 80', do: nomatch}
 - {do: count}`},
 }
 
-// manyTests makes rules that are looked up, so that Trails are of use.
-func manyTests(do string) string {
+// manyTests makes rules that are looked up, so that Trails are of use: some for
+// conversations that there are.
+func manyTests(do ...string) string {
 	var b strings.Builder
-	for i := range 30 {
-		fmt.Fprintf(&b, "\n- {if: 'dst.port == %d and src.addr == 10.0.0.%d', set: {kind: %d}, do: %s}", 50+i, i%4, i%5, do)
+	for i := range 36 {
+		fmt.Fprintf(&b, "\n- {if: 'dst.port == %d and src.addr == 10.0.0.%d', %s}", int(somePorts[i%3])+i/12, i%4, do[i%len(do)])
 	}
 	return b.String()
 }

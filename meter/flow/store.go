@@ -105,14 +105,16 @@ func linkBitsOf(l packet.Layer) (b linkBits) {
 // store holds the records of a table. Records are known by number; free ones
 // are used again, last freed first.
 type store struct {
-	hot   slabs[hot]
-	cold  slabs[cold]
-	ipv6  slabs[ipv6]
-	keys  slabs[rules.Key] // only where keys hold more than the five-tuple
-	keyed bool
-	next  int32 // records never used begin here
-	room  int32 // and end here
-	free  int32 // number + 1 of the record freed last, which names the next in hot.armed
+	hot     slabs[hot]
+	cold    slabs[cold]
+	ipv6    slabs[ipv6]
+	keys    slabs[rules.Key]   // only where keys hold more than the five-tuple
+	trails  slabs[rules.Trail] // of fused tables whose rules have use for them
+	keyed   bool
+	trailed bool
+	next    int32 // records never used begin here
+	room    int32 // and end here
+	free    int32 // number + 1 of the record freed last, which names the next in hot.armed
 
 	gauges gauges
 
@@ -156,6 +158,9 @@ func (s *store) grow() {
 	s.ipv6.grow(s.memory)
 	if s.keyed {
 		s.keys.grow(s.memory)
+	}
+	if s.trailed {
+		s.trails.grow(s.memory)
 	}
 	if s.gauges.of != nil {
 		s.gauges.ref.grow(s.memory)

@@ -100,7 +100,8 @@ func NewTable(cfg Config) *Table {
 	}
 	m := newMemory()
 	t.index = newIndex(m)
-	t.store.keyed, t.store.memory, t.wheel.memory = !t.fused, m, m
+	t.store.keyed, t.store.trailed = !t.fused, t.fused && t.trails
+	t.store.memory, t.wheel.memory = m, m
 	if cfg.Program.Measures() {
 		t.store.gauges = newGauges(cfg.Program.Distributions(), m)
 	}
@@ -170,7 +171,7 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 	}
 	h := t.store.hotAt(rec)
 	known := h.answers&(1<<t.variant(p)) != 0
-	if !known && (t.recall(p) || !t.askAlong(p)) {
+	if !known && (t.recall(p) || !t.ask(p, t.trailOf(rec, h))) {
 		return
 	}
 	// Only now, as a packet that is not counted does not end a flow.
@@ -183,15 +184,6 @@ func (t *Table) updateFused(p *Packet, rec int32) {
 		t.credit(rec, h, p, way)
 	}
 	t.count(rec, h, p, way, h.class(p.dir))
-}
-
-// askAlong is ask of a packet of a known flow, of whose conversation a Trail is
-// kept.
-func (t *Table) askAlong(p *Packet) bool {
-	if t.trails && t.line < 0 {
-		t.line = t.cache.place(p)
-	}
-	return t.ask(p)
 }
 
 // variant numbers the cases in which packets of one five-tuple may get
@@ -215,8 +207,25 @@ func (h *hot) way(dir uint8) Way {
 
 // answers of a flow whose key is the five-tuple: bits 0 to 3 tell which
 // variants the rules count; bits 4 and 5 hold the home class less one of what
-// the lower end sends.
-const classShift = 4
+// the lower end sends; bit 6 tells that the flow has a Trail.
+const (
+	classShift = 4
+	hasTrail   = 1 << 6
+)
+
+// trailOf returns the Trail of a known flow, or nil where none is kept. It is begun
+// with the flow's second packet: most of a flood have none.
+func (t *Table) trailOf(rec int32, h *hot) *rules.Trail {
+	if !t.store.trailed {
+		return nil
+	}
+	trail := t.store.trails.at(rec)
+	if h.answers&hasTrail == 0 {
+		h.answers |= hasTrail
+		*trail = rules.Trail{}
+	}
+	return trail
+}
 
 // class returns the home class of a packet of the flow, as it was sent.
 func (h *hot) class(dir uint8) rules.Class {
@@ -227,14 +236,15 @@ func (h *hot) class(dir uint8) rules.Class {
 	return c
 }
 
-// ask puts a packet, which cannot be recalled, to the rules and tallies the verdict if it is not counted.
-func (t *Table) ask(p *Packet) bool {
+// ask puts a packet, which cannot be recalled, to the rules and tallies the verdict
+// if it is not counted. trail is that of the packet's conversation, or nil.
+func (t *Table) ask(p *Packet, trail *rules.Trail) bool {
 	isIP := p.Layers&packet.HasIP != 0
 	switch {
 	case t.nests != nil:
 		t.program.MatchNest(&p.Headers, p.Data, &t.nests[p.Place], &t.match)
-	case t.trails && isIP:
-		t.program.MatchAlong(t.cache.trailAt(t.line), p.dir, &p.Headers, p.Data, &t.match)
+	case trail != nil:
+		t.program.MatchAlong(trail, p.dir, &p.Headers, p.Data, &t.match)
 	default:
 		t.program.Match(&p.Headers, p.Data, &t.match)
 	}
