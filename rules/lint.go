@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"gopkg.in/yaml.v3"
+
 	"flowmeter/meter/conf"
 )
 
@@ -14,13 +16,23 @@ import (
 // match or that rules above them leave nothing for, and rules that ignore what goes
 // back from what another counts.
 func (rs *RuleSet) Lint() conf.Errors {
-	l := &linter{left: maxComparisons}
-	l.list(rs.Program.source, []box{{}}, nil)
+	l := rs.lint()
+	l.sayNever()
 	if l.left = maxBack; rs.Orient != Perimeter {
 		l.oneWay(rs.Program.source)
 	}
 	l.found.Sort()
 	return l.found
+}
+
+// lint looks at all rules, those of subroutines for each call.
+func (rs *RuleSet) lint() *linter {
+	l := &linter{left: maxComparisons, came: map[*yaml.Node]int{}, never: map[*yaml.Node]conf.Errors{}}
+	visit(rs.Program.source, func(r *rule) {
+		l.setsClass = l.setsClass || slices.ContainsFunc(r.sets, func(a assigned) bool { return a.field.from[0].get == getClass })
+	})
+	l.list(rs.Program.source, []box{{}}, nil)
+	return l
 }
 
 // Bounds on how many boxes are compared, so that it takes no more than some
@@ -31,9 +43,14 @@ const (
 )
 
 type linter struct {
-	found conf.Errors
-	left  int
-	free  *Unbounded // the first
+	found     conf.Errors
+	left      int
+	free      *Unbounded // the first
+	setsClass bool       // some rule sets the class
+
+	// A rule of a subroutine is come to by each call, with each list of arguments.
+	came  map[*yaml.Node]int         // so many times
+	never map[*yaml.Node]conf.Errors // it cannot match then
 }
 
 // covered are the boxes that no packet gets out of, and the rule of each.
@@ -42,31 +59,47 @@ type covered struct {
 	by *rule
 }
 
-func (l *linter) warn(r *rule, hint, format string, args ...any) {
+func finding(r *rule, hint, format string, args ...any) conf.Error {
 	at := r.at
-	l.found = append(l.found, conf.Error{File: at.C.File, Line: at.Line, Col: at.Column, Msg: fmt.Sprintf(format, args...), Hint: hint})
+	return conf.Error{File: at.C.File, Line: at.Line, Col: at.Column, Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// cannot notes that a rule cannot match the packets that it is looked at for.
+func (l *linter) cannot(r *rule, hint, format string, args ...any) {
+	at := r.at.Node
+	l.never[at] = append(l.never[at], finding(r, hint, format, args...))
+}
+
+// sayNever finds the rules that cannot match whoever comes to them.
+func (l *linter) sayNever() {
+	for at, all := range l.never {
+		if len(all) == l.came[at] {
+			l.found = append(l.found, all[0])
+		}
+	}
 }
 
 // list looks at rules that packets in one of some boxes come to, but for those
 // covered.
 func (l *linter) list(rules []*rule, in []box, before []covered) {
 	for _, r := range rules {
+		l.came[r.at.Node]++
 		mine, known := boxes(r.cond, false)
 		switch {
 		case !known:
 			l.nested(r, in, in, before)
 			continue
 		case len(mine) == 0:
-			l.warn(r, "", "no packet can match this rule: its conditions exclude each other")
+			l.cannot(r, "", "no packet can match this rule: its conditions exclude each other")
 			continue
 		}
 		mine = product(in, mine)
 		if len(mine) == 0 {
-			l.warn(r, "", "no packet that comes here can match this rule: its conditions and those of the rules around it exclude each other")
+			l.cannot(r, "", "no packet that comes here can match this rule: its conditions and those of the rules around it exclude each other")
 			continue
 		}
 		if by := l.coverer(mine, before); by != nil && r.cond != nil {
-			l.warn(r, "remove it, or put it above that rule", "no packet is left for this rule: %s has taken them all", by.place())
+			l.cannot(r, "remove it, or put it above that rule", "no packet is left for this rule: %s has taken them all", by.place())
 			continue
 		}
 		if len(mine) > maxBoxes {
@@ -92,9 +125,7 @@ func (rs *RuleSet) Unbounded() *Unbounded {
 	if rs.Program.Conversational() {
 		return nil
 	}
-	l := &linter{left: maxComparisons}
-	l.list(rs.Program.source, []box{{}}, nil)
-	return l.free
+	return rs.lint().free
 }
 
 func (l *linter) unbounded(r *rule, in []box) {
@@ -114,13 +145,37 @@ func (b *box) bounds(g getter) bool {
 
 // nested looks at the lists within a rule that is true of packets in mine.
 func (l *linter) nested(r *rule, mine, in []box, before []covered) {
+	mine, in = l.lasting(mine), l.lasting(in)
 	l.list(r.then, mine, before)
+	if r.call != nil {
+		l.list(r.call.rules, mine, nil)
+	}
 	for _, a := range r.on {
 		l.list(a.rules, mine, before)
 	}
 	if r.els != nil {
 		l.list(r.els, in, cover(before, r))
 	}
+}
+
+// lasting returns boxes without what rules within them may change.
+func (l *linter) lasting(in []box) []box {
+	out := slices.Clone(in)
+	for i := range out {
+		b := &out[i]
+		if !b.depends() {
+			continue
+		}
+		nums := map[getter][]span{}
+		for g, spans := range b.nums {
+			if !changeable(g) || g == getClass && !l.setsClass {
+				nums[g] = spans
+			}
+		}
+		b.nums = nums
+		b.other = slices.DeleteFunc(slices.Clone(b.other), func(c literalCond) bool { return c.depends() })
+	}
+	return out
 }
 
 // cover adds what a rule takes, whatever it makes of it, to what is covered. What
@@ -142,17 +197,17 @@ func cover(before []covered, r *rule) []covered {
 // depends tells whether the box is of values that rules change.
 func (b *box) depends() bool {
 	for g := range b.nums {
-		if g >= endOfHeaders && g != getPass {
+		if changeable(g) {
 			return true
 		}
 	}
-	for _, l := range b.other {
-		if l.cond.field.from[0].get >= endOfHeaders {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.other, literalCond.depends)
 }
+
+func (l literalCond) depends() bool { return l.cond.field.from[0].get >= endOfHeaders }
+
+// changeable tells whether rules may change a value, or that is not known.
+func changeable(g getter) bool { return g >= endOfHeaders && g != getPass }
 
 // coverer returns the rule that has taken all packets of some boxes, or the last
 // of several; nil if some packet may be left.
@@ -192,8 +247,8 @@ func (l *linter) oneWay(rules []*rule) {
 			back.nums[getPass] = []span{{0, 0}}
 			if by := l.ignorer(rules, &back); by != nil && !warned[by] {
 				warned[by] = true
-				l.warn(by, "write do: nomatch for packets the other way, so that they are tried the other way round",
-					"what goes back from what %s counts is ignored here", r.place())
+				l.found = append(l.found, finding(by, "write do: nomatch for packets the other way, so that they are tried the other way round",
+					"what goes back from what %s counts is ignored here", r.place()))
 			}
 		}
 	}

@@ -46,12 +46,32 @@ func TestLint(t *testing.T) {
 - {if: kind == 3, do: ignore}
 - do: count`, ""},
 		{`
+- {if: kind == 3, set: {kind: 2}, then: [{if: kind == 2, set: {kind: 1}}]}
 - {if: kind == 3, do: ignore}
 - {if: udp, set: {kind: 3}}
 - {if: kind == 3, do: count}
 - {if: tcp, then: [{if: 'dst.port == 1', do: count}]}
 - {if: 'tcp && dst.port == 1', do: count}
 - do: count`, ""},
+		{`
+subroutines:
+  known:
+    params: [a]
+    rules:
+      - {if: 'a == 10.0.0.0/8 && tcp && udp', return: 1}
+      - {if: a == 10.0.0.0/8, return: 1}
+      - {if: 'a == 10.1.0.0/16', return: 2}
+      - {if: tcp, return: 3}
+      - {if: 'tcp && a == 11.0.0.0/8', return: 4}
+      - {if: udp, return: 5}
+rulesets:
+- rules:
+  - {if: tcp, call: {known: [src.addr]}}
+  - {if: 'tcp && dst.addr == 13.0.0.0/8', call: {known: [dst.addr]}}
+  - do: count`, `6:9: no packet can match this rule: its conditions exclude each other
+8:9: no packet is left for this rule: test.yaml:7 has taken them all (remove it, or put it above that rule)
+10:9: no packet is left for this rule: test.yaml:9 has taken them all (remove it, or put it above that rule)
+11:9: no packet that comes here can match this rule: its conditions and those of the rules around it exclude each other`},
 	} {
 		var got []string
 		for _, e := range testSet(t, tt.rules).Lint() {
