@@ -44,8 +44,9 @@ type Try struct {
 	True  bool
 	Saved []Value // what it put into the key
 	Set   []Value
-	Calls string // the subroutine with its arguments, whose rules come next
-	Does  string // count, ignore, nomatch, return or leave, if it came to that
+	Asks  []Quantity // to be measured, of packets that are counted
+	Calls string     // the subroutine with its arguments, whose rules come next
+	Does  string     // count, ignore, nomatch, return or leave, if it came to that
 }
 
 // A Place is where a rule stands. Rules that are built in stand in the files
@@ -264,6 +265,7 @@ func (w *tracer) affect(r *rule, try *Try, fit []*cond) {
 		w.effects[r] = p
 	}
 	p.run(w.s)
+	try.Asks = r.measures
 	if r.call != nil {
 		try.Calls = r.call.String()
 	}

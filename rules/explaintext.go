@@ -169,6 +169,8 @@ func (k *Key) number(a Attr) uint64 {
 		return uint64(k.Hour)
 	case Weekday:
 		return uint64(k.Weekday)
+	case TunnelID:
+		return k.TunnelID
 	}
 	return uint64(k.Iface)
 }

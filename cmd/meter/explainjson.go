@@ -57,6 +57,7 @@ type (
 		True  bool        `json:"true"`
 		Save  []valueJSON `json:"save,omitempty"`
 		Set   []valueJSON `json:"set,omitempty"`
+		Asks  []string    `json:"measure,omitempty"`
 		Call  string      `json:"call,omitempty"`
 		Do    string      `json:"do,omitempty"`
 	}
@@ -102,7 +103,7 @@ func passOf(p *rules.Pass) passJSON {
 	}
 	for i := range p.Tries {
 		t := &p.Tries[i]
-		r := ruleJSON{At: t.At.String(), Depth: t.Depth, If: t.If, True: t.True, Save: valuesOf(t.Saved), Set: valuesOf(t.Set), Call: t.Calls, Do: t.Does}
+		r := ruleJSON{At: t.At.String(), Depth: t.Depth, If: t.If, True: t.True, Save: valuesOf(t.Saved), Set: valuesOf(t.Set), Asks: namesOf(t.Asks), Call: t.Calls, Do: t.Does}
 		for _, test := range t.Tests {
 			r.Tests = append(r.Tests, testJSON{test.Field, append([]string{}, test.Values...), test.True})
 		}

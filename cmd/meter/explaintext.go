@@ -141,6 +141,9 @@ func (e *explainText) try(t *rules.Try) {
 	if len(t.Set) > 0 {
 		does = append(does, "set "+describeValues(t.Set))
 	}
+	if len(t.Asks) > 0 {
+		does = append(does, "measure "+strings.Join(namesOf(t.Asks), ", "))
+	}
 	if t.Calls != "" {
 		does = append(does, "call "+t.Calls)
 	}
@@ -150,6 +153,13 @@ func (e *explainText) try(t *rules.Try) {
 	if does != nil {
 		fmt.Fprintf(e.w, "        %s%s\n", indent, strings.Join(does, "; "))
 	}
+}
+
+func namesOf(qs []rules.Quantity) (names []string) {
+	for _, q := range qs {
+		names = append(names, q.String())
+	}
+	return names
 }
 
 func ifElse(b bool, yes, no string) string {
