@@ -105,6 +105,9 @@ func (c *kernelCode) filter(f *Filter, yes, no cbpf.Label, lean bool) {
 // ignore, whichever way round orient has them tried first, and to keep with others.
 func (c *kernelCode) ruleSet(p *Program, n int, keep cbpf.Label) {
 	leads := p.leads[:min(n, len(p.leads))]
+	if p.decapsulate == Innermost {
+		leads = nil // they speak of another packet than the one that the kernel sees
+	}
 	for len(leads) > 0 && !leads[len(leads)-1].ignore {
 		leads = leads[:len(leads)-1]
 	}

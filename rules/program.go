@@ -42,7 +42,7 @@ type Program struct {
 // that the Program can save is the plain five-tuple, with no computed
 // attribute. Whether a packet of a known flow is counted is still for the
 // rules to say, unless an answer for its kind was Constant.
-func (p *Program) Fused() bool { return p.fused }
+func (p *Program) Fused() bool { return p.fused && p.decapsulate == Outermost }
 
 // Conversational tells whether every key that the Program can save holds both
 // addresses, unmasked.

@@ -64,6 +64,13 @@ func (rs *RuleSet) SetOrient(o Orient) {
 	rs.Orient, rs.Program = o, &p
 }
 
+// SetDecapsulate replaces the decapsulate that the rule set was read with.
+func (rs *RuleSet) SetDecapsulate(d Decapsulate) {
+	p := *rs.Program
+	p.decapsulate = d
+	rs.Decapsulate, rs.Program = d, &p
+}
+
 // defaults returns a rule set with all but its Program.
 func defaults() *RuleSet {
 	return &RuleSet{Name: DefaultName, Active: DefaultActive, Idle: DefaultIdle,
@@ -196,7 +203,7 @@ func (p *reader) ruleSet(v conf.Value) readSet {
 		"rules":     func(v conf.Value) { list = v },
 	})
 	p.program(rs.RuleSet, v, list)
-	rs.Program.setDecapsulate(rs.Decapsulate)
+	rs.Program.decapsulate = rs.Decapsulate
 	return rs
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"flowmeter/meter/conf"
 	"flowmeter/meter/packet"
 )
 
@@ -29,6 +30,16 @@ var decapsulateNames = []string{"none", "innermost"}
 
 // String returns none or innermost.
 func (d Decapsulate) String() string { return decapsulateNames[d] }
+
+// ParseDecapsulate reads what String returns.
+func ParseDecapsulate(s string) (Decapsulate, error) {
+	for i, name := range decapsulateNames {
+		if s == name {
+			return Decapsulate(i), nil
+		}
+	}
+	return Outermost, conf.Error{File: "decapsulate", Msg: "unknown value " + quote(s), Hint: "one of: none, innermost"}
+}
 
 // What a reading needs of another packet than the one that plain names mean.
 const (
@@ -133,14 +144,6 @@ func namesLike(name string) []string {
 		}
 	}
 	return names
-}
-
-// setDecapsulate makes plain names mean another packet.
-func (p *Program) setDecapsulate(d Decapsulate) {
-	p.decapsulate = d
-	if d == Innermost {
-		p.fused, p.leads = false, nil // of the packet as it was sent
-	}
 }
 
 // Decapsulate tells which packet Match is to be given.

@@ -15,16 +15,17 @@ import (
 // meterFlags are what read, run and check have in common. A flag wins over
 // what the configuration says.
 type meterFlags struct {
-	Config   string         `short:"c" placeholder:"FILE" help:"Read the configuration from FILE."`
-	Rules    string         `short:"r" placeholder:"FILE" help:"Use the rule sets of FILE."`
-	Home     []string       `placeholder:"CIDR" help:"The home networks, with commas between them."`
-	Filter   string         `placeholder:"EXPR" help:"Meter only packets that the expression matches."`
-	Orient   string         `placeholder:"HOW" help:"Which way round packets are tried first: initiator, perimeter or first."`
-	Active   *time.Duration `placeholder:"DURATION" help:"Close a piece of a flow after this long."`
-	Idle     *time.Duration `placeholder:"DURATION" help:"End a flow this long after its last packet."`
-	MaxFlows *int           `placeholder:"N" help:"Keep at most this many flows of each rule set."`
-	Sample   *int           `placeholder:"N" help:"Meter one packet in N, chosen at random."`
-	Workers  *int           `placeholder:"N" help:"Meter with this many goroutines."`
+	Config      string         `short:"c" placeholder:"FILE" help:"Read the configuration from FILE."`
+	Rules       string         `short:"r" placeholder:"FILE" help:"Use the rule sets of FILE."`
+	Home        []string       `placeholder:"CIDR" help:"The home networks, with commas between them."`
+	Filter      string         `placeholder:"EXPR" help:"Meter only packets that the expression matches."`
+	Orient      string         `placeholder:"HOW" help:"Which way round packets are tried first: initiator, perimeter or first."`
+	Decapsulate string         `placeholder:"WHICH" help:"Which packet is metered where one carries others in tunnels: none, the one that was sent, or innermost."`
+	Active      *time.Duration `placeholder:"DURATION" help:"Close a piece of a flow after this long."`
+	Idle        *time.Duration `placeholder:"DURATION" help:"End a flow this long after its last packet."`
+	MaxFlows    *int           `placeholder:"N" help:"Keep at most this many flows of each rule set."`
+	Sample      *int           `placeholder:"N" help:"Meter one packet in N, chosen at random."`
+	Workers     *int           `placeholder:"N" help:"Meter with this many goroutines."`
 }
 
 // settings reads the configuration, or takes the defaults, and puts the flags
@@ -119,14 +120,25 @@ func (f *meterFlags) applyTo(rs *rules.RuleSet) error {
 		}
 		rs.MaxFlows = *f.MaxFlows
 	}
-	if f.Orient == "" {
-		return nil
+	return f.applyNames(rs)
+}
+
+// applyNames puts the flags whose values are words over a rule set.
+func (f *meterFlags) applyNames(rs *rules.RuleSet) error {
+	if f.Orient != "" {
+		o, err := rules.ParseOrient(f.Orient)
+		if err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+		rs.SetOrient(o)
 	}
-	o, err := rules.ParseOrient(f.Orient)
-	if err != nil {
-		return fmt.Errorf("--%w", err)
+	if f.Decapsulate != "" {
+		d, err := rules.ParseDecapsulate(f.Decapsulate)
+		if err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+		rs.SetDecapsulate(d)
 	}
-	rs.SetOrient(o)
 	return nil
 }
 

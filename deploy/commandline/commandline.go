@@ -56,12 +56,13 @@ type Complete struct {
 // FILE and an enumeration do.
 func Completes() map[string]Complete {
 	return map[string]Complete{
-		"output": {Files: true, Words: []string{"-", "csv:-", "ipfix://", "ipfix+tcp://", "netflow9://", "netflow5://"}},
-		"orient": {Words: []string{"initiator", "perimeter", "first"}},
-		"biflow": {Words: []string{"pair", "split"}},
-		"times":  {Words: []string{"seconds", "milliseconds", "microseconds", "nanoseconds"}},
-		"sort":   {Words: []string{"octets", "packets", "duration", "start"}},
-		"from":   {Files: true, Words: []string{"udp://", "tcp://"}},
+		"output":      {Files: true, Words: []string{"-", "csv:-", "ipfix://", "ipfix+tcp://", "netflow9://", "netflow5://"}},
+		"orient":      {Words: []string{"initiator", "perimeter", "first"}},
+		"decapsulate": {Words: []string{"none", "innermost"}},
+		"biflow":      {Words: []string{"pair", "split"}},
+		"times":       {Words: []string{"seconds", "milliseconds", "microseconds", "nanoseconds"}},
+		"sort":        {Words: []string{"octets", "packets", "duration", "start"}},
+		"from":        {Files: true, Words: []string{"udp://", "tcp://"}},
 	}
 }
 

@@ -31,6 +31,10 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
+	read:--decapsulate)
+		_meter_values '' none innermost
+		return
+		;;
 	read:--output | read:-o)
 		_meter_values -f - csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://
 		return
@@ -63,6 +67,10 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
+	run:--decapsulate)
+		_meter_values '' none innermost
+		return
+		;;
 	run:--output | run:-o)
 		_meter_values -f - csv:- ipfix:// ipfix+tcp:// netflow9:// netflow5://
 		return
@@ -91,6 +99,10 @@ _meter() {
 		_meter_values '' initiator perimeter first
 		return
 		;;
+	check:--decapsulate)
+		_meter_values '' none innermost
+		return
+		;;
 	explain:--config | explain:-c)
 		_meter_values -f
 		return
@@ -101,6 +113,10 @@ _meter() {
 		;;
 	explain:--orient)
 		_meter_values '' initiator perimeter first
+		return
+		;;
+	explain:--decapsulate)
+		_meter_values '' none innermost
 		return
 		;;
 	read:--home | read:--filter | read:--active | read:--idle | read:--max-flows | read:--sample | read:--workers | read:--top | read:--count | read:--duration)
@@ -124,19 +140,19 @@ _meter() {
 		mapfile -t COMPREPLY < <(compgen -W 'read run check explain collect srl2yaml version --help' -- "$cur")
 		;;
 	read:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --against --rules-report --quiet -q --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --decapsulate --active --idle --max-flows --sample --workers --output -o --biflow --times --top --sort --count --duration --merge --against --rules-report --quiet -q --help -h' -- "$cur")
 		;;
 	read:*)
 		_meter_values -f
 		;;
 	run:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--interface -i --config -c --rules -r --home --filter --orient --decapsulate --active --idle --max-flows --sample --workers --output -o --biflow --times --web.listen-address --web.systemd-socket --web.config.file --log.format --log.level --help -h' -- "$cur")
 		;;
 	check:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --program --diff --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --decapsulate --active --idle --max-flows --sample --workers --program --diff --help -h' -- "$cur")
 		;;
 	explain:-*)
-		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --active --idle --max-flows --sample --workers --packet --show --flow --json --all --count --duration --merge --help -h' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--config -c --rules -r --home --filter --orient --decapsulate --active --idle --max-flows --sample --workers --packet --show --flow --json --all --count --duration --merge --help -h' -- "$cur")
 		;;
 	explain:*)
 		_meter_values -f
