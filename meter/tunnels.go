@@ -1,6 +1,8 @@
 package meter
 
 import (
+	"slices"
+
 	"flowmeter/meter/flow"
 	"flowmeter/meter/packet"
 	"flowmeter/rules"
@@ -18,12 +20,10 @@ type tunnels struct {
 // lookInside has the worker open tunnels if one of its rule sets, which are
 // those of its lanes, or its filter asks for it.
 func (w *worker) lookInside(sets []*rules.RuleSet) {
-	asked := w.filter != nil && w.filter.LooksInside()
 	for i, rs := range sets {
 		w.lanes[i].inner = rs.Program.Decapsulate() == rules.Innermost
-		asked = asked || w.lanes[i].inner || rs.Program.LooksInside()
 	}
-	if !asked {
+	if !asksInside(sets) && (w.filter == nil || !w.filter.LooksInside()) {
 		w.tunnels = nil
 		return
 	}
@@ -35,6 +35,13 @@ func (w *worker) lookInside(sets []*rules.RuleSet) {
 			w.lanes[i].table.SetNests(w.tunnels.nests[:])
 		}
 	}
+}
+
+// asksInside tells whether some rule set is of what packets carry, or looks at it.
+func asksInside(sets []*rules.RuleSet) bool {
+	return slices.ContainsFunc(sets, func(rs *rules.RuleSet) bool {
+		return rs.Program.Decapsulate() == rules.Innermost || rs.Program.LooksInside()
+	})
 }
 
 func newTunnels(w *worker) *tunnels {

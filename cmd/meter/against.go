@@ -12,7 +12,6 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"flowmeter/meter"
-	"flowmeter/meter/packet"
 	"flowmeter/rules"
 )
 
@@ -46,9 +45,10 @@ func (c *readCmd) compare(a *app, s *meter.Settings, paths []string) error {
 	if err != nil {
 		return usageError{fmt.Errorf("--against %s: %w", c.Against, err)}
 	}
-	meter.Packets(s.Meter, newInputs(paths).open(c.Merge), a.partial, func(h *packet.Headers, data []byte) {
+	sets := slices.Concat(s.Meter.RuleSets, with.Meter.RuleSets)
+	meter.Packets(s.Meter, sets, newInputs(paths).open(c.Merge), a.partial, func(p *meter.Packet) {
 		for i := range all {
-			all[i].packet(h, data)
+			all[i].packet(p)
 		}
 	})
 	for i := range all {
@@ -75,10 +75,11 @@ func pairs(from, to []*rules.RuleSet) ([]comparison, error) {
 	return all, nil
 }
 
-func (c *comparison) packet(h *packet.Headers, data []byte) {
+// packet asks both rule sets. A packet has the octets that the first one counts.
+func (c *comparison) packet(p *meter.Packet) {
 	var a, b rules.Match
-	c.from.Match(h, data, &a)
-	c.to.Match(h, data, &b)
+	h := p.Match(c.from, &a)
+	p.Match(c.to, &b)
 	m := move{from: says(c.from, &a), to: says(c.to, &b)}
 	m.otherKey = m.from == m.to && a.Verdict == rules.Counted && !sameEnds(a.Key, b.Key)
 	n := c.moves[m]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,5 +32,35 @@ func TestAgainst(t *testing.T) {
 	}
 	if status, _, stderr := meterRun(t, "read", "-c", "../../config.example.yaml", "--against", "../../docs/recipes/dns.yaml", trace); status != exitUsage || !strings.Contains(stderr, "no rule set has the name") {
 		t.Errorf("rule sets of other names: status %d: %s", status, stderr)
+	}
+}
+
+// TestAgainstInside compares rules of what tunnels carry with rules of the packets
+// around it: TCP inside is the same to both, in flows of other keys.
+func TestAgainstInside(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	around := write("around.yaml", "rulesets: [{rules: [{if: inner.tcp, set: {kind: carried}, do: count}, {do: ignore}]}]")
+	within := write("within.yaml", "rulesets: [{decapsulate: innermost, rules: [{if: tunnel && tcp, set: {kind: carried}, do: count}, {do: ignore}]}]")
+	_, summary, _ := meterRun(t, "read", "--top", "0", "--filter", "inner.tcp", traces+"tunnel.pcap")
+	m := regexp.MustCompile(`counted +(\d+)`).FindStringSubmatch(summary)
+	if m == nil || m[1] == "0" {
+		t.Fatalf("no TCP in tunnels:\n%s", summary)
+	}
+	for _, c := range []struct{ from, to, want string }{
+		{around, within, `counted, kind carried +the same, in a flow of another key +` + m[1] + ` `},
+		{within, around, `counted, kind carried +the same, in a flow of another key +` + m[1] + ` `},
+		{within, within, `counted, kind carried +the same +` + m[1] + ` `},
+	} {
+		status, stdout, stderr := meterRun(t, "read", "-r", c.from, "--against", c.to, traces+"tunnel.pcap")
+		if status != exitOK || stderr != "" || !regexp.MustCompile(c.want).MatchString(stdout) {
+			t.Errorf("%s against %s: status %d, want %s: %s%s", c.from, c.to, status, c.want, stdout, stderr)
+		}
 	}
 }
