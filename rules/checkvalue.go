@@ -60,9 +60,12 @@ var wanted = [...]string{
 }
 
 func (c *checker) mismatch(f *field, l literal, is string) {
-	text := l.text
+	text, hint := l.text, wanted[f.typ]
 	if l.kind == litName {
 		text = quote(text)
+		if isProtocol(l.text) {
+			hint = "write its number, or in a condition " + l.text + " alone"
+		}
 	}
-	c.errorf(l.pos, wanted[f.typ], "%s is %s, but %s %s", f.name, typeNames[f.typ], text, is)
+	c.errorf(l.pos, hint, "%s is %s, but %s %s", f.name, typeNames[f.typ], text, is)
 }

@@ -69,6 +69,8 @@ func newLiteral(t token) (literal, *mistake) {
 // notAValue finds words for what a token that is no value might be.
 func notAValue(t token) *mistake {
 	switch {
+	case isProtocol(t.text):
+		return mistakef(t.pos, "write "+t.text+" alone, or compare with its number", "%s is a protocol, no value", t.text)
 	case fieldByName(t.text) != nil:
 		return mistakef(t.pos, "compare with a value", "%s is a field; two fields cannot be compared", t.text)
 	case strings.Contains(t.text, "/"):
@@ -77,6 +79,11 @@ func notAValue(t token) *mistake {
 		return mistakef(t.pos, "", "%s is no number, address or MAC address", t.text)
 	}
 	return mistakef(t.pos, "names are written in quotes: "+quote(t.text), "%s is not a value", t.text)
+}
+
+func isProtocol(name string) bool {
+	f := fieldByName(name)
+	return f != nil && f.typ == typeProto
 }
 
 func (l *literal) number() bool {

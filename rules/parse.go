@@ -70,7 +70,11 @@ func unexpected(t token) *mistake {
 	case t.kind == tokSlice:
 		return mistakef(t.pos, "a slice stands behind a field: eth.src[0:3]", "unexpected [")
 	case t.kind == tokSymbol:
-		return mistakef(t.pos, "a comparison is written field, operator, value", "unexpected %s", t.text)
+		name := t.text
+		if name == "~" {
+			name = "matches"
+		}
+		return mistakef(t.pos, "a comparison is written field, operator, value", "unexpected %s", name)
 	}
 	return mistakef(t.pos, "join comparisons with && or ||", "unexpected %s", t.text)
 }
@@ -278,6 +282,9 @@ func (p *parser) set(e *expr) []item {
 		if !p.accept(",") {
 			break
 		}
+	}
+	if t := p.peek(); t.kind == tokWord || t.kind == tokString {
+		p.fail(mistakef(t.pos, "write commas between the values of a set", "unexpected %s", t.text))
 	}
 	if !p.accept("}") {
 		p.fail(p.unclosed(open))

@@ -48,6 +48,9 @@ func unknownHint(name string, known []string) string {
 			family = s.hint
 		}
 	}
+	if i := slices.IndexFunc(known, func(k string) bool { return strings.HasSuffix(k, "."+name) }); i >= 0 {
+		return "did you mean " + known[i] + "?"
+	}
 	if near := didYouMean(name, known); near != "" {
 		return near
 	}
