@@ -3,6 +3,7 @@ package rules
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,14 +27,14 @@ func (p *reader) save(r *rule, v conf.Value) {
 		case item.Kind == mappingNode:
 			item.Pairs(func(key, val conf.Value) {
 				if s, ok := p.parseSave(key); ok && p.constant(&s, key, val) {
-					r.saves = append(r.saves, s)
+					r.addSave(s, key)
 				}
 			})
 		case item.Value == matchedWord && item.Kind == scalarNode:
 			r.matched = item
 		default:
 			if s, ok := p.parseSave(item); ok {
-				r.saves = append(r.saves, s)
+				r.addSave(s, item)
 			}
 		}
 	}
@@ -42,6 +43,13 @@ func (p *reader) save(r *rule, v conf.Value) {
 	} else {
 		one(v)
 	}
+}
+
+func (r *rule) addSave(s saved, at conf.Value) {
+	if slices.ContainsFunc(r.saves, func(o saved) bool { return o.field == s.field }) {
+		at.Warnf("remove one of the two", "this rule saves %s twice: the last one counts", s.field.name)
+	}
+	r.saves = append(r.saves, s)
 }
 
 // constant reads the value of an attribute that is saved whatever the packet

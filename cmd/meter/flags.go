@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -42,7 +44,7 @@ func (f *meterFlags) settings(more conf.Fields) (*meter.Settings, error) {
 	var src []byte
 	if f.Config != "" {
 		var err error
-		if src, err = os.ReadFile(f.Config); err != nil {
+		if src, err = readFile(f.Config); err != nil {
 			return nil, usageError{err}
 		}
 	}
@@ -142,8 +144,17 @@ func (f *meterFlags) applyNames(rs *rules.RuleSet) error {
 	return nil
 }
 
+// readFile reads a file that the command line names; its errors begin with the name.
+func readFile(path string) ([]byte, error) {
+	src, err := os.ReadFile(path)
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, fmt.Errorf("%s: %w", path, failed.Err)
+	}
+	return src, err
+}
+
 func (f *meterFlags) readRules(s *meter.Settings) error {
-	src, err := os.ReadFile(f.Rules)
+	src, err := readFile(f.Rules)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -25,7 +24,7 @@ status is then 2.`
 
 // Run prints the rules that mean what the program means.
 func (c *srl2yamlCmd) Run(a *app) error {
-	src, err := os.ReadFile(c.Program)
+	src, err := readFile(c.Program)
 	if err != nil {
 		return usageError{err}
 	}

@@ -47,7 +47,11 @@ func newValue(t token, errs *mistakes) value {
 		v.octets = fields(t, errs)
 	case tokBad: // said already
 	default:
-		errs.add(t.pos, "write a number, fields joined by . - or !, or 'W'", "%s stands where a value should", shown(t))
+		hint := "write a number, fields joined by . - or !, or 'W'"
+		if t.kind == tokIdent && !keywords[t.text] && attributes[t.text] == nil {
+			hint = "write a number, or say above what it is: define " + t.text + " = 1;"
+		}
+		errs.add(t.pos, hint, "%s stands where a value should", shown(t))
 	}
 	return v
 }
