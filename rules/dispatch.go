@@ -153,7 +153,15 @@ func behind(rules []int32, from int32) int32 {
 
 // find returns the node of what the packet holds.
 func (t *table) find(s *state) int32 {
-	if s.have&t.need != t.need {
+	need := t.need
+	if need&elsewhere != 0 {
+		there, ok := s.within(need)
+		if !ok {
+			return noNode
+		}
+		s, need = &there, need&^elsewhere
+	}
+	if s.have&need != need {
 		return noNode
 	}
 	if t.short != nil {

@@ -170,11 +170,10 @@ func (k *cond) leftmost() *cond {
 	return k
 }
 
-// plain tells whether a condition is a test whether any value of a field of the
-// packet at hand, as it is, is among some.
+// plain tells whether a condition is a test whether any value of a field, as it is,
+// is among some.
 func (k *cond) plain() bool {
-	return k.kind == exprTest && !k.not && !k.all && k.mask == 0 && k.octets == nil &&
-		k.field.scanned() == nil && k.field.from[0].need&elsewhere == 0
+	return k.kind == exprTest && !k.not && !k.all && k.mask == 0 && k.octets == nil && k.field.scanned() == nil
 }
 
 // plans returns the ways to look up a condition.
