@@ -22,7 +22,7 @@ func TestManyAlike(t *testing.T) {
 		func(int) string { return fmt.Sprintf("port in {%d..%d, %d}", r.IntN(99), 99+r.IntN(99), r.IntN(200)) },
 		func(i int) string { return fmt.Sprintf("dst.port <= %d && src.port != %d", i, r.IntN(200)) },
 		func(int) string { return fmt.Sprintf("dst.port == %d || src.addr == %s", r.IntN(200), addr()) },
-		func(int) string { return fmt.Sprintf("tcp.seq_raw in {%d..%d}", r.IntN(1<<20), 1<<20+r.IntN(1<<31)) },
+		func(int) string { return fmt.Sprintf("tcp.seq_raw in {%d..%d}", r.IntN(1<<20), 1<<20+r.Int64N(1<<31)) },
 		func(int) string { return fmt.Sprintf("zone == %d", r.IntN(6)) },
 		func(int) string { return fmt.Sprintf("src.mac == 00:00:00:00:00:%02x", r.IntN(256)) },
 	}

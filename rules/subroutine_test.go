@@ -154,7 +154,7 @@ func TestManyCalls(t *testing.T) {
 	}
 	begin := time.Now()
 	p := testSet(t, b.String()).Program
-	if took := time.Since(begin); took > 2*time.Second {
+	if took := time.Since(begin); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 	returns := 0

@@ -107,7 +107,7 @@ func TestLargePrograms(t *testing.T) {
 	} {
 		begin := time.Now()
 		_, err := Translate("test.srl", "test", []byte(tt.src))
-		if took := time.Since(begin); took > 5*time.Second {
+		if took := time.Since(begin); took > 30*time.Second {
 			t.Errorf("%s: took %v", tt.name, took)
 		}
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
