@@ -16,7 +16,9 @@ func manyNested(r *rand.Rand, n int) string {
 	tests := []func() string{
 		func() string { return fmt.Sprintf("vxlan.vni == %d", r.IntN(2*n)) },
 		func() string { return fmt.Sprintf("outer.src.addr == 10.0.%d.%d", r.IntN(4), r.IntN(256)) },
-		func() string { return fmt.Sprintf("inner.dst.addr in {10.1.%d.0/28, 10.1.0.%d}", r.IntN(4), r.IntN(256)) },
+		func() string {
+			return fmt.Sprintf("inner.dst.addr in {10.1.%d.0/28, 10.1.0.%d}", r.IntN(4), r.IntN(256))
+		},
 		func() string {
 			return fmt.Sprintf("tunnel.depth == 1 && inner.port == %d && gre.key in {%d..%d}", r.IntN(200), r.IntN(n), n+r.IntN(n))
 		},
